@@ -1,0 +1,72 @@
+//! What time it is: monotonic for deadlines, wall clock for record timestamps.
+use courant_protocol::types::UnixMillis;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Tells the time to everything in a [`World`](crate::World).
+///
+/// Both readings must be cheap: clients take them once per turn of a driver and once per record. `now` must agree with
+/// tokio's timers, because [`Sleep`](crate::Sleep) is built on them.
+pub trait Clock: Send + Sync + 'static {
+    /// Monotonic time.
+    fn now(&self) -> Instant;
+    /// Wall-clock time.
+    fn unix_millis(&self) -> UnixMillis;
+}
+
+/// The machine's clock.
+///
+/// Inside a tokio runtime whose clock is paused (which only tests can do) `now` follows the paused clock, as the timers do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        // Without tokio's `test-util` feature this is std's clock and nothing else.
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn unix_millis(&self) -> UnixMillis {
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        UnixMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock whose wall time starts where it is told and moves with tokio's (paused) clock, so that a run can be repeated.
+///
+/// ```
+/// use courant_protocol::types::UnixMillis;
+/// use courant_runtime::{Clock, VirtualClock};
+/// use std::time::Duration;
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+/// runtime.block_on(async {
+///     let clock = VirtualClock::starting_at(UnixMillis(1_000));
+///     tokio::time::sleep(Duration::from_secs(3600)).await; // takes no real time
+///     assert_eq!(clock.unix_millis(), UnixMillis(3_601_000));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct VirtualClock {
+    started: Instant,
+    started_unix: UnixMillis,
+}
+
+impl VirtualClock {
+    /// A clock that shows `unix` now. Call it inside the runtime whose clock is paused.
+    pub fn starting_at(unix: UnixMillis) -> Self {
+        Self { started: tokio::time::Instant::now().into_std(), started_unix: unix }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn unix_millis(&self) -> UnixMillis {
+        let elapsed = self.now().saturating_duration_since(self.started);
+        let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        UnixMillis(self.started_unix.0.saturating_add(millis))
+    }
+}
