@@ -1,2 +1,18 @@
 //! Apache Kafka's wire protocol: messages, record batches and small types, without IO.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`types`] | topics, partitions, offsets, epochs: the small types that every crate shares |
+//! | [`wire`] | reading and writing the primitives of the protocol, bounded against hostile peers |
+//! | [`api`] | the APIs, their versions and header versions |
+//! | [`messages`] | every request and response, generated from the tables in `schemas/` |
+//! | [`frame`] | whole frames: size, header and message |
+//! | [`error_code`] | the error codes that brokers answer with |
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+pub mod api;
+pub mod error_code;
+pub mod frame;
+pub mod messages;
 pub mod types;
+pub mod wire;

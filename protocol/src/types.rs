@@ -205,7 +205,10 @@ mod tests {
     #[test]
     fn a_topic_id_prints_as_java_prints_it() {
         assert_eq!(TopicId::ZERO.to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
-        assert_eq!(TopicId([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]).to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
+        assert_eq!(
+            TopicId([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]).to_string(),
+            "AAAAAAAAAAAAAAAAAAAAAQ"
+        );
         assert_eq!(TopicId([255; 16]).to_string(), "_____________________w");
     }
 
