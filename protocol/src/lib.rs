@@ -8,11 +8,15 @@
 //! | [`messages`] | every request and response, generated from the tables in `schemas/` |
 //! | [`frame`] | whole frames: size, header and message |
 //! | [`error_code`] | the error codes that brokers answer with |
+//! | [`record`] | record batches: written in place, read by borrowing |
+//! | [`compression`] | the codecs of record batches, bounded when reading |
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod api;
+pub mod compression;
 pub mod error_code;
 pub mod frame;
 pub mod messages;
+pub mod record;
 pub mod types;
 pub mod wire;

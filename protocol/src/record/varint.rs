@@ -1,0 +1,210 @@
+//! The zig-zag varints of records: 7 bits a byte, lowest first, at most 5 bytes for an i32 and 10 for an i64.
+
+/// The longest varint of an i64.
+pub(super) const MAX_BYTES: usize = 10;
+
+/// Moves the sign to the lowest bit, so that small negative numbers stay short.
+#[inline]
+pub(super) const fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// Undoes [`zigzag`].
+#[inline]
+const fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+/// How many bytes `value` takes.
+#[inline]
+pub(super) const fn size(value: i64) -> usize {
+    let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
+    bits.div_ceil(7)
+}
+
+/// How many bytes the length of `bytes` takes, and they themselves.
+#[inline]
+pub(super) fn size_of_bytes(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| size(length(bytes)) + bytes.len())
+}
+
+/// A slice's length as the number that is written: no slice is longer than `isize::MAX`.
+#[inline]
+pub(super) const fn length(bytes: &[u8]) -> i64 {
+    bytes.len() as i64
+}
+
+/// A few varints in a row on the stack, appended to a buffer in one copy.
+pub(super) struct Row<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Row<N> {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn varint(&mut self, value: i64) {
+        let mut rest = zigzag(value);
+        while rest >= 0x80 {
+            self.byte(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.byte(rest as u8);
+    }
+
+    #[inline]
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A place in bytes that are being read; every step is checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    #[inline]
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(size)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// A big-endian number or the like of fixed size.
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*taken)
+    }
+
+    /// A varint of an i32; `None` when it is cut or has more than 32 bits.
+    #[inline]
+    pub(super) fn varint32(&mut self) -> Option<i32> {
+        let (first, rest) = self.rest.split_first()?;
+        if *first < 0x80 {
+            self.rest = rest;
+            return Some(unzigzag(u64::from(*first)) as i32);
+        }
+        let value = self.unsigned(5)?;
+        u32::try_from(value).ok().map(|value| unzigzag(u64::from(value)) as i32)
+    }
+
+    /// A varint of an i64; `None` when it is cut or has more than 64 bits.
+    #[inline]
+    pub(super) fn varint64(&mut self) -> Option<i64> {
+        let (first, rest) = self.rest.split_first()?;
+        if *first < 0x80 {
+            self.rest = rest;
+            return Some(unzigzag(u64::from(*first)));
+        }
+        self.unsigned(MAX_BYTES).map(unzigzag)
+    }
+
+    /// Bytes behind their length, a negative length standing for null.
+    #[inline]
+    pub(super) fn nullable_bytes(&mut self) -> Option<Option<&'a [u8]>> {
+        let length = self.varint32()?;
+        match usize::try_from(length) {
+            Ok(length) => self.take(length).map(Some),
+            Err(_) => Some(None),
+        }
+    }
+
+    #[inline]
+    fn unsigned(&mut self, max_bytes: usize) -> Option<u64> {
+        let mut value = 0_u64;
+        let mut shift = 0;
+        for (index, byte) in self.rest.iter().take(max_bytes).enumerate() {
+            let bits = u64::from(byte & 0x7f);
+            // The tenth byte has room for one bit only.
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            value |= bits << shift;
+            if *byte < 0x80 {
+                self.rest = self.rest.get(index + 1..).unwrap_or_default();
+                return Some(value);
+            }
+            shift += 7;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(value: i64) -> Vec<u8> {
+        let mut row = Row::<MAX_BYTES>::new();
+        row.varint(value);
+        row.as_slice().to_vec()
+    }
+
+    #[test]
+    fn the_ends_of_the_range_have_kafkas_bytes() {
+        assert_eq!(written(0), [0]);
+        assert_eq!(written(-1), [1]);
+        assert_eq!(written(63), [0x7e]);
+        assert_eq!(written(64), [0x80, 0x01]);
+        assert_eq!(written(i64::from(i32::MAX)), [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(written(i64::MIN), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
+    }
+
+    #[test]
+    fn over_long_and_cut_varints_are_refused() {
+        assert_eq!(Cursor::new(&[0x80; 5]).varint32(), None);
+        assert_eq!(Cursor::new(&[0xff, 0xff, 0xff, 0xff, 0x10]).varint32(), None);
+        assert_eq!(Cursor::new(&[0x80; 11]).varint64(), None);
+        assert_eq!(
+            Cursor::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).varint64(),
+            None
+        );
+        assert_eq!(Cursor::new(&[0x80]).varint64(), None);
+        assert_eq!(Cursor::new(&[]).varint32(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_as_long_as_said(value: i64, small: i32) {
+            for value in [value, i64::from(small), i64::from(small) >> 16] {
+                let bytes = written(value);
+                prop_assert_eq!(bytes.len(), size(value));
+                let mut cursor = Cursor::new(&bytes);
+                prop_assert_eq!(cursor.varint64(), Some(value));
+                prop_assert!(cursor.rest.is_empty());
+                let narrow = Cursor::new(&bytes).varint32();
+                prop_assert_eq!(narrow, i32::try_from(value).ok());
+            }
+        }
+    }
+}
