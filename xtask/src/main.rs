@@ -11,8 +11,16 @@
 //! | `interop` | foreign clients against the mock |
 //! | `planted` | proves that each planted defect fails its test |
 
+mod check;
 mod codegen;
+mod process;
+mod steps;
+mod tidy;
+mod workspace;
 
+use std::process::ExitCode;
+
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// `cargo xtask`.
@@ -32,10 +40,33 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Checks the house rules that the compiler does not know
+    Tidy,
+    /// Formatting, lints, house rules and the tests of changed crates
+    Check {
+        /// The commit to compare with; without it where the branch left main
+        #[arg(long)]
+        base: Option<String>,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A tool's reader wants the reason, not the stack of the tool.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one tool.
+fn run(command: Command) -> Result<()> {
+    let root = workspace::root()?;
+    match command {
         Command::Codegen { check } => codegen::run(check),
+        Command::Tidy => tidy::run(&root),
+        Command::Check { base } => check::run(&root, base.as_deref()),
     }
 }
