@@ -13,6 +13,7 @@
 
 mod check;
 mod codegen;
+mod planted;
 mod process;
 mod steps;
 mod tidy;
@@ -48,6 +49,18 @@ enum Command {
         #[arg(long)]
         base: Option<String>,
     },
+    /// Proves that each planted defect fails its test
+    Planted {
+        /// Every defect
+        #[arg(long)]
+        all: bool,
+        /// So many, drawn by the commit's hash
+        #[arg(long, conflicts_with = "all")]
+        count: Option<usize>,
+        /// Those whose names begin so
+        #[arg(conflicts_with_all = ["all", "count"])]
+        names: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -68,5 +81,15 @@ fn run(command: Command) -> Result<()> {
         Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(&root),
         Command::Check { base } => check::run(&root, base.as_deref()),
+        Command::Planted { all: _, count, names } => {
+            let selection = match (count, names.is_empty()) {
+                (Some(count), _) => planted::Selection::Drawn(count),
+                (None, false) => planted::Selection::Named(names),
+                (None, true) => planted::Selection::All,
+            };
+            let caught = planted::run(&root, &selection)?;
+            anyhow::ensure!(caught.failed == 0, "{} planted defects were not shown", caught.failed);
+            Ok(())
+        }
     }
 }
