@@ -37,9 +37,23 @@ pub fn encode_request<R: Request>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Frame, EncodeError> {
+    encode_request_with(R::KEY, version, correlation_id, client_id, |writer| request.encode(writer, version))
+}
+
+/// A whole request, size in front, whose message `body` writes.
+///
+/// # Errors
+/// What `body` fails with.
+pub fn encode_request_with(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<Frame, EncodeError> {
     let mut writer = Writer::sized(FIRST_ROOM_BYTES);
-    let header_version = R::KEY.request_header_version(version);
-    writer.i16(R::KEY.into());
+    let header_version = key.request_header_version(version);
+    writer.i16(key.into());
     writer.i16(version);
     writer.i32(correlation_id);
     if header_version >= 1 {
@@ -52,7 +66,7 @@ pub fn encode_request<R: Request>(
     if header_version >= 2 {
         writer.unsigned_varint(0);
     }
-    request.encode(&mut writer, version)?;
+    body(&mut writer)?;
     writer.finish_sized()
 }
 
