@@ -203,50 +203,77 @@ impl<'a> RecordIter<'a> {
     #[inline]
     fn next_v2(&mut self) -> Option<Result<RecordView<'a>, RecordError>> {
         if i64::from(self.index) >= i64::from(self.header.count) {
-            self.ended = true;
-            let left = !self.cursor.rest.is_empty();
-            return left.then(|| Err(self.count_error("bytes follow the last one")));
+            return self.end();
         }
-        match self.record_v2() {
-            Ok(record) => {
-                self.index += 1;
-                Some(Ok(record))
+        let Some(mut body) = self.record_bytes() else {
+            return self.fail("its length is wrong");
+        };
+        let Some(_attributes) = body.byte() else {
+            return self.fail("its attributes are cut");
+        };
+        let Some(timestamp) = body.varint64().and_then(|delta| self.timestamp(delta)) else {
+            return self.fail("its timestamp is cut or too large");
+        };
+        let Some(offset) = body.varint32().and_then(|delta| self.offset(delta)) else {
+            return self.fail("its offset is cut or outside the batch");
+        };
+        let Some(key) = body.nullable_bytes() else {
+            return self.fail("its key is cut");
+        };
+        let Some(value) = body.nullable_bytes() else {
+            return self.fail("its value is cut");
+        };
+        let headers = if *body.rest == [0] {
+            Headers::EMPTY
+        } else {
+            match Headers::read(body) {
+                Ok(headers) => headers,
+                Err(reason) => return self.fail(reason),
             }
-            Err(reason) => {
-                self.ended = true;
-                Some(Err(self.record_error(reason)))
-            }
-        }
+        };
+        self.index += 1;
+        Some(Ok(RecordView { offset, timestamp, key, value, headers }))
     }
 
     #[inline]
-    fn record_v2(&mut self) -> Result<RecordView<'a>, &'static str> {
-        let length = self.cursor.varint32().ok_or("its length is cut or too long")?;
-        let length = usize::try_from(length).map_err(|_| "its length is negative")?;
-        let mut body = Cursor::new(self.cursor.take(length).ok_or("it is longer than the batch")?);
-        body.byte().ok_or("its attributes are cut")?;
-        let timestamp_delta = body.varint64().ok_or("its timestamp is cut or too long")?;
-        let offset_delta = body.varint32().ok_or("its offset is cut or too long")?;
-        let key = body.nullable_bytes().ok_or("its key is cut")?;
-        let value = body.nullable_bytes().ok_or("its value is cut")?;
-        let header_count = body.varint32().ok_or("its header count is cut or too long")?;
-        let headers = if header_count == 0 && body.rest.is_empty() {
-            Headers::EMPTY
-        } else {
-            Headers::check(header_count, body.rest)?
-        };
+    fn record_bytes(&mut self) -> Option<Cursor<'a>> {
+        let length = usize::try_from(self.cursor.varint32()?).ok()?;
+        self.cursor.take(length).map(Cursor::new)
+    }
+
+    #[inline]
+    fn timestamp(&self, delta: i64) -> Option<UnixMillis> {
         // KIP-32: with LogAppendTime the deltas mean nothing.
-        let timestamp = if self.header.attributes.is_log_append_time() {
-            self.header.max_timestamp
-        } else {
-            let base = self.header.base_timestamp.0;
-            UnixMillis(base.checked_add(timestamp_delta).ok_or("its timestamp overflows")?)
-        };
-        let offset = self.header.base_offset.0.wrapping_add(i64::from(offset_delta));
-        if offset_delta < 0 || offset > self.header.last_offset.0 {
-            return Err("its offset is outside the batch");
+        if self.header.attributes.is_log_append_time() {
+            return Some(self.header.max_timestamp);
         }
-        Ok(RecordView { offset: Offset(offset), timestamp, key, value, headers })
+        self.header.base_timestamp.0.checked_add(delta).map(UnixMillis)
+    }
+
+    #[inline]
+    fn offset(&self, delta: i32) -> Option<Offset> {
+        let offset = self.header.base_offset.0.checked_add(i64::from(delta))?;
+        (delta >= 0 && offset <= self.header.last_offset.0).then_some(Offset(offset))
+    }
+
+    #[cold]
+    fn end(&mut self) -> Option<Result<RecordView<'a>, RecordError>> {
+        self.ended = true;
+        if self.cursor.rest.is_empty() {
+            return None;
+        }
+        let reason = "bytes follow the last one";
+        Some(Err(RecordError::Count {
+            base_offset: self.header.base_offset,
+            claimed: self.header.count,
+            reason,
+        }))
+    }
+
+    #[cold]
+    fn fail(&mut self, reason: &'static str) -> Option<Result<RecordView<'a>, RecordError>> {
+        self.ended = true;
+        Some(Err(RecordError::Record { base_offset: self.header.base_offset, index: self.index, reason }))
     }
 
     fn next_legacy(&mut self, relative: Relative) -> Option<Result<RecordView<'a>, RecordError>> {
@@ -258,21 +285,8 @@ impl<'a> RecordIter<'a> {
                 self.index += 1;
                 Some(Ok(record))
             }
-            Err(reason) => {
-                self.ended = true;
-                Some(Err(self.record_error(reason)))
-            }
+            Err(reason) => self.fail(reason),
         }
-    }
-
-    #[cold]
-    fn record_error(&self, reason: &'static str) -> RecordError {
-        RecordError::Record { base_offset: self.header.base_offset, index: self.index, reason }
-    }
-
-    #[cold]
-    fn count_error(&self, reason: &'static str) -> RecordError {
-        RecordError::Count { base_offset: self.header.base_offset, claimed: self.header.count, reason }
     }
 }
 

@@ -2,9 +2,10 @@
 use bytes::BytesMut;
 
 use crate::compression::{Codec, CompressionError, CompressionScratch};
+use crate::record::crc::Shift;
 use crate::record::header::{Attributes, BATCH_OVERHEAD};
 use crate::record::sealed::SealedBatch;
-use crate::record::varint::{self, Row};
+use crate::record::varint;
 use crate::types::UnixMillis;
 
 /// What a record takes at most beyond its key, value and headers: varints of 5, 10 and 5 bytes, and the attributes.
@@ -145,18 +146,12 @@ impl BatchWriter {
             + headers_size;
         self.admit(body_size + varint::size(body_size as i64))?;
 
-        let mut row = Row::<40>::new();
-        row.varint(body_size as i64);
-        row.byte(0);
-        row.varint(timestamp_delta);
-        row.varint(i64::from(self.count));
-        row.varint(key.map_or(-1, varint::length));
-        self.body.extend_from_slice(row.as_slice());
-        self.body.extend_from_slice(key.unwrap_or_default());
-        let mut row = Row::<20>::new();
-        row.varint(value.map_or(-1, varint::length));
-        self.body.extend_from_slice(row.as_slice());
-        self.body.extend_from_slice(value.unwrap_or_default());
+        varint::append(&mut self.body, body_size as i64);
+        self.body.extend_from_slice(&[0]);
+        varint::append(&mut self.body, timestamp_delta);
+        varint::append(&mut self.body, i64::from(self.count));
+        self.append_bytes(key);
+        self.append_bytes(value);
         if header_count == 0 {
             self.body.extend_from_slice(&[0]);
         } else {
@@ -190,19 +185,18 @@ impl BatchWriter {
         count: i64,
         headers: impl Iterator<Item = (K, Option<&'h [u8]>)>,
     ) {
-        self.append_varint(count);
+        varint::append(&mut self.body, count);
         for (key, value) in headers {
-            self.append_varint(varint::length(key.as_ref()));
-            self.body.extend_from_slice(key.as_ref());
-            self.append_varint(value.map_or(-1, varint::length));
-            self.body.extend_from_slice(value.unwrap_or_default());
+            self.append_bytes(Some(key.as_ref()));
+            self.append_bytes(value);
         }
     }
 
-    fn append_varint(&mut self, value: i64) {
-        let mut row = Row::<{ varint::MAX_BYTES }>::new();
-        row.varint(value);
-        self.body.extend_from_slice(row.as_slice());
+    /// Appends bytes behind their length, -1 for null.
+    #[inline]
+    fn append_bytes(&mut self, bytes: Option<&[u8]>) {
+        varint::append(&mut self.body, bytes.map_or(-1, varint::length));
+        self.body.extend_from_slice(bytes.unwrap_or_default());
     }
 
     /// How many bytes the batch would grow by at most if this record were appended.
@@ -294,6 +288,7 @@ impl BatchWriter {
         let control = if self.options.control { Attributes::CONTROL } else { 0 };
         Ok(SealedBatch {
             body_crc: crc32c::crc32c(&body),
+            body_shift: Shift::bytes(body.len()),
             body,
             attributes: Attributes(codec.id() | control),
             count: self.count,

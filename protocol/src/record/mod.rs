@@ -31,6 +31,7 @@ mod batch;
 mod batch_reader;
 mod batch_writer;
 pub mod control;
+mod crc;
 mod error;
 mod header;
 mod legacy;

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use crate::compression::{Codec, CompressionScratch};
 use crate::record::batch::Batch;
 use crate::record::batch_writer::{AppendError, BatchWriter, WriterOptions};
+use crate::record::crc::Shift;
 use crate::record::error::RecordError;
 use crate::record::header::{Attributes, BATCH_OVERHEAD, BatchHeader, CRC_FROM};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
@@ -71,6 +72,7 @@ impl Stamp {
 pub struct SealedBatch {
     pub(super) body: Bytes,
     pub(super) body_crc: u32,
+    pub(super) body_shift: Shift,
     pub(super) attributes: Attributes,
     pub(super) count: u32,
     pub(super) base_timestamp: UnixMillis,
@@ -93,7 +95,7 @@ impl SealedBatch {
         let mut header = self.stamped(stamp);
         let summed = header.encode();
         let head_crc = crc32c::crc32c(summed.get(CRC_FROM..).unwrap_or_default());
-        header.crc = crc32c::crc32c_combine(head_crc, self.body_crc, self.body.len());
+        header.crc = self.body_shift.combine(head_crc, self.body_crc);
         header.encode()
     }
 

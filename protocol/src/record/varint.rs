@@ -1,5 +1,7 @@
 //! The zig-zag varints of records: 7 bits a byte, lowest first, at most 5 bytes for an i32 and 10 for an i64.
 
+use bytes::BytesMut;
+
 /// The longest varint of an i64.
 pub(super) const MAX_BYTES: usize = 10;
 
@@ -18,8 +20,15 @@ const fn unzigzag(value: u64) -> i64 {
 /// How many bytes `value` takes.
 #[inline]
 pub(super) const fn size(value: i64) -> usize {
-    let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    let bits = zigzag(value);
+    // Nearly every varint of a record is this short, and the branches are foreseen.
+    if bits < 1 << 7 {
+        1
+    } else if bits < 1 << 14 {
+        2
+    } else {
+        (64 - bits.leading_zeros() as usize).div_ceil(7)
+    }
 }
 
 /// How many bytes the length of `bytes` takes, and they themselves.
@@ -34,40 +43,25 @@ pub(super) const fn length(bytes: &[u8]) -> i64 {
     bytes.len() as i64
 }
 
-/// A few varints in a row on the stack, appended to a buffer in one copy.
-pub(super) struct Row<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
+/// Appends `value`.
+#[inline]
+pub(super) fn append(buffer: &mut BytesMut, value: i64) {
+    let bits = zigzag(value);
+    if bits < 1 << 7 {
+        buffer.extend_from_slice(&[bits as u8]);
+    } else if bits < 1 << 14 {
+        buffer.extend_from_slice(&[bits as u8 | 0x80, (bits >> 7) as u8]);
+    } else {
+        append_long(buffer, bits);
+    }
 }
 
-impl<const N: usize> Row<N> {
-    #[inline]
-    pub(super) const fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
+fn append_long(buffer: &mut BytesMut, mut bits: u64) {
+    while bits >= 0x80 {
+        buffer.extend_from_slice(&[bits as u8 | 0x80]);
+        bits >>= 7;
     }
-
-    #[inline]
-    pub(super) fn byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = byte;
-            self.len += 1;
-        }
-    }
-
-    #[inline]
-    pub(super) fn varint(&mut self, value: i64) {
-        let mut rest = zigzag(value);
-        while rest >= 0x80 {
-            self.byte(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.byte(rest as u8);
-    }
-
-    #[inline]
-    pub(super) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
+    buffer.extend_from_slice(&[bits as u8]);
 }
 
 /// A place in bytes that are being read; every step is checked.
@@ -107,24 +101,35 @@ impl<'a> Cursor<'a> {
     /// A varint of an i32; `None` when it is cut or has more than 32 bits.
     #[inline]
     pub(super) fn varint32(&mut self) -> Option<i32> {
-        let (first, rest) = self.rest.split_first()?;
-        if *first < 0x80 {
-            self.rest = rest;
-            return Some(unzigzag(u64::from(*first)) as i32);
+        match self.short() {
+            Some(bits) => Some(unzigzag(bits) as i32),
+            None => u32::try_from(self.unsigned(5)?).ok().map(|bits| unzigzag(u64::from(bits)) as i32),
         }
-        let value = self.unsigned(5)?;
-        u32::try_from(value).ok().map(|value| unzigzag(u64::from(value)) as i32)
     }
 
     /// A varint of an i64; `None` when it is cut or has more than 64 bits.
     #[inline]
     pub(super) fn varint64(&mut self) -> Option<i64> {
-        let (first, rest) = self.rest.split_first()?;
-        if *first < 0x80 {
-            self.rest = rest;
-            return Some(unzigzag(u64::from(*first)));
+        match self.short() {
+            Some(bits) => Some(unzigzag(bits)),
+            None => self.unsigned(MAX_BYTES).map(unzigzag),
         }
-        self.unsigned(MAX_BYTES).map(unzigzag)
+    }
+
+    /// A varint of one or two bytes, which nearly all are.
+    #[inline]
+    fn short(&mut self) -> Option<u64> {
+        match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*first))
+            }
+            [first, second, rest @ ..] if *second < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(first & 0x7f) | u64::from(*second) << 7)
+            }
+            _ => None,
+        }
     }
 
     /// Bytes behind their length, a negative length standing for null.
@@ -137,7 +142,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    #[inline]
+    #[cold]
     fn unsigned(&mut self, max_bytes: usize) -> Option<u64> {
         let mut value = 0_u64;
         let mut shift = 0;
@@ -165,9 +170,9 @@ mod tests {
     use super::*;
 
     fn written(value: i64) -> Vec<u8> {
-        let mut row = Row::<MAX_BYTES>::new();
-        row.varint(value);
-        row.as_slice().to_vec()
+        let mut buffer = BytesMut::new();
+        append(&mut buffer, value);
+        buffer.to_vec()
     }
 
     #[test]

@@ -50,15 +50,16 @@ pub struct Headers<'a> {
 impl<'a> Headers<'a> {
     pub(super) const EMPTY: Self = Self { left: 0, cursor: Cursor::new(&[]) };
 
-    /// Checks `count` headers that must fill `bytes`; no count is believed.
-    pub(super) fn check(count: i32, bytes: &'a [u8]) -> Result<Self, &'static str> {
-        let count = u32::try_from(count).map_err(|_| "the header count is negative")?;
-        let headers = Self { left: count, cursor: Cursor::new(bytes) };
+    /// Reads the count and checks that so many headers fill the rest; no count is believed.
+    pub(super) fn read(mut body: Cursor<'a>) -> Result<Self, &'static str> {
+        let count = body.varint32().ok_or("its header count is cut or too long")?;
+        let count = u32::try_from(count).map_err(|_| "its header count is negative")?;
+        let headers = Self { left: count, cursor: body };
         let mut walk = headers;
         while walk.left > 0 {
             walk.step().ok_or("a header is cut")?;
         }
-        if walk.cursor.rest.is_empty() { Ok(headers) } else { Err("bytes follow the headers") }
+        if walk.cursor.rest.is_empty() { Ok(headers) } else { Err("bytes follow its headers") }
     }
 
     /// Headers that were checked before.

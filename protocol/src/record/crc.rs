@@ -1,0 +1,79 @@
+//! Putting two CRC-32C sums together, for a header that changes in front of a body that does not.
+//!
+//! Appending n zero bits to what was summed multiplies the sum by x^n modulo the polynomial. So the sum of `a ++ b`
+//! is `sum(a) · x^(8·len(b)) + sum(b)`. The power depends on the body alone and is kept with it; what is left per
+//! header is one multiplication.
+
+/// The polynomial of CRC-32C, lowest power in the highest bit.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+/// x^0.
+const ONE: u32 = 1 << 31;
+
+/// x^(2^n), for n from 0.
+const POWERS: [u32; 40] = powers();
+
+/// What a sum is multiplied by when `bytes` more bytes follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shift(u32);
+
+impl Shift {
+    /// The shift by so many bytes.
+    pub(super) fn bytes(bytes: usize) -> Self {
+        let bits = (bytes as u64).wrapping_mul(8);
+        let ones = POWERS.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
+        Self(ones.fold(ONE, |product, (_, power)| multiply(*power, product)))
+    }
+
+    /// The sum of two pieces, the second of which is as long as the shift.
+    pub(super) const fn combine(self, first: u32, second: u32) -> u32 {
+        multiply(self.0, first) ^ second
+    }
+}
+
+/// The product of two polynomials modulo [`POLYNOMIAL`].
+const fn multiply(a: u32, mut b: u32) -> u32 {
+    let mut product = 0;
+    let mut bit = 32;
+    while bit > 0 {
+        bit -= 1;
+        product ^= b & (a >> bit & 1).wrapping_neg();
+        b = (b >> 1) ^ (POLYNOMIAL & (b & 1).wrapping_neg());
+    }
+    product
+}
+
+#[allow(clippy::indexing_slicing, reason = "runs at compile time, where an index out of bounds is an error")]
+const fn powers() -> [u32; 40] {
+    let mut powers = [ONE >> 1; 40];
+    let mut n = 1;
+    while n < powers.len() {
+        powers[n] = multiply(powers[n - 1], powers[n - 1]);
+        n += 1;
+    }
+    powers
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn combined_sums_are_those_of_the_whole(first: Vec<u8>, second: Vec<u8>) {
+            let whole = crc32c::crc32c(&[first.clone(), second.clone()].concat());
+            let shift = Shift::bytes(second.len());
+            prop_assert_eq!(shift.combine(crc32c::crc32c(&first), crc32c::crc32c(&second)), whole);
+        }
+    }
+
+    #[test]
+    fn long_bodies_agree_with_the_crates_own_combination() {
+        for len in [1, 61, 65_536, 1 << 20, (1 << 30) + 12_345, i32::MAX as usize] {
+            let combined = crc32c::crc32c_combine(0x1234_5678, 0x9abc_def0, len);
+            assert_eq!(Shift::bytes(len).combine(0x1234_5678, 0x9abc_def0), combined, "{len} bytes");
+        }
+    }
+}
