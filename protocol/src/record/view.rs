@@ -22,6 +22,11 @@ impl<'a> RecordView<'a> {
     pub fn headers(&self) -> Headers<'a> {
         self.headers
     }
+
+    /// The last header with this key, which is the one that counts where only one may (Kafka's `lastHeader`).
+    pub fn last_header(&self, key: &str) -> Option<Header<'a>> {
+        self.headers.filter(|header| header.key == key.as_bytes()).last()
+    }
 }
 
 /// A header of a record.
@@ -70,11 +75,6 @@ impl<'a> Headers<'a> {
     /// The bytes of what is left.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.cursor.rest
-    }
-
-    /// The last header with this key, which is the one that counts where only one may (Kafka's `lastHeader`).
-    pub fn last(&self, key: &str) -> Option<Header<'a>> {
-        (*self).filter(|header| header.key == key.as_bytes()).last()
     }
 
     #[inline]
