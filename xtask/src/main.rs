@@ -13,7 +13,6 @@
 
 mod check;
 mod codegen;
-mod kafka;
 mod planted;
 mod process;
 mod steps;
@@ -50,9 +49,6 @@ enum Command {
         #[arg(long)]
         base: Option<String>,
     },
-    /// Starts and stops real Apache Kafka
-    #[command(subcommand)]
-    Kafka(kafka::Command),
     /// Proves that each planted defect fails its test
     Planted {
         /// Every defect
@@ -85,7 +81,6 @@ fn run(command: Command) -> Result<()> {
         Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(&root),
         Command::Check { base } => check::run(&root, base.as_deref()),
-        Command::Kafka(command) => kafka::run(&root, command),
         Command::Planted { all: _, count, names } => {
             let selection = match (count, names.is_empty()) {
                 (Some(count), _) => planted::Selection::Drawn(count),

@@ -1,0 +1,116 @@
+//! Frames out of a stream of bytes, without copying a body and without trusting a size.
+use bytes::{Buf, Bytes, BytesMut};
+use courant_protocol::frame::{FrameError, read_size};
+
+/// What has arrived and is not yet a whole frame.
+///
+/// ```text
+/// socket ─► [ size: i32 | body … | size | bod… ]  ─► take(): body as a slice of the same allocation
+/// ```
+/// A frame that does not fit into the room that is left gets an allocation of exactly its size, so that a large response
+/// is read in place and copied at most as far as it had arrived with its predecessor.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    bytes: BytesMut,
+    max_frame_bytes: usize,
+    any: bool,
+}
+
+impl Inbound {
+    pub(crate) fn new(max_frame_bytes: usize) -> Self {
+        Self { bytes: BytesMut::new(), max_frame_bytes, any: false }
+    }
+
+    /// The next whole frame, without its size; none while it has not arrived.
+    pub(crate) fn take(&mut self) -> Result<Option<Bytes>, FrameError> {
+        self.any |= !self.bytes.is_empty();
+        let Some(prefix) = self.bytes.first_chunk::<4>() else { return Ok(None) };
+        let size_bytes = read_size(*prefix, self.max_frame_bytes)?;
+        if self.bytes.len() - prefix.len() < size_bytes {
+            return Ok(None);
+        }
+        self.bytes.advance(4);
+        Ok(Some(self.bytes.split_to(size_bytes).freeze()))
+    }
+
+    /// The buffer to read into, with room for what is missing of the frame in it, or for small frames if there is none.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        let missing = match self.bytes.first_chunk::<4>() {
+            Some(prefix) => read_size(*prefix, self.max_frame_bytes).map_or(0, |size| size + prefix.len()),
+            None => SMALL_READ_BYTES,
+        };
+        let missing = missing.saturating_sub(self.bytes.len());
+        if self.bytes.capacity() - self.bytes.len() < missing.min(MAX_TRUSTED_BYTES) {
+            self.bytes.reserve(missing.min(MAX_TRUSTED_BYTES));
+        }
+        &mut self.bytes
+    }
+
+    /// Whether the peer has sent anything at all.
+    pub(crate) fn has_received(&self) -> bool {
+        self.any || !self.bytes.is_empty()
+    }
+
+    /// Whether a frame has begun and not ended.
+    pub(crate) fn is_inside_frame(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+}
+
+/// Room for one read when no frame has begun.
+const SMALL_READ_BYTES: usize = 8 * 1024;
+/// The most that is allocated on the word of a size alone; the rest follows as the bytes arrive.
+const MAX_TRUSTED_BYTES: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbound(bytes: &[u8]) -> Inbound {
+        let mut inbound = Inbound::new(1000);
+        inbound.room().extend_from_slice(bytes);
+        inbound
+    }
+
+    #[test]
+    fn frames_come_out_whole_and_in_order_however_the_bytes_arrive() {
+        let stream = [0, 0, 0, 3, b'a', b'b', b'c', 0, 0, 0, 0, 0, 0, 0, 1, b'd'];
+        for step in 1..=stream.len() {
+            let mut inbound = Inbound::new(1000);
+            let mut frames = Vec::new();
+            for chunk in stream.chunks(step) {
+                inbound.room().extend_from_slice(chunk);
+                while let Some(frame) = inbound.take().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            assert_eq!(frames, [&b"abc"[..], b"", b"d"], "in steps of {step}");
+            assert!(!inbound.is_inside_frame());
+        }
+    }
+
+    #[test]
+    fn a_size_over_the_limit_is_refused_before_anything_is_allocated_for_it() {
+        let mut inbound = inbound(&[0x7f, 0xff, 0xff, 0xff]);
+        assert!(inbound.room().capacity() <= SMALL_READ_BYTES);
+        assert!(matches!(
+            inbound.take(),
+            Err(FrameError::TooLarge { size_bytes: 0x7fff_ffff, max_bytes: 1000 })
+        ));
+    }
+
+    #[test]
+    fn a_peer_that_speaks_something_else_is_recognised() {
+        assert_eq!(inbound(b"HTTP/1.1 400 Bad Request").take(), Err(FrameError::Http));
+        assert_eq!(inbound(&[0x15, 3, 3, 0, 2, 2, 70]).take(), Err(FrameError::Tls));
+        assert!(matches!(inbound(&[0xff; 4]).take(), Err(FrameError::Negative(-1))));
+    }
+
+    #[test]
+    fn the_buffer_is_sized_by_the_frame_that_has_begun() {
+        let mut inbound = Inbound::new(1 << 20);
+        inbound.room().extend_from_slice(&[0, 4, 0, 0]);
+        let room = inbound.room();
+        assert!(room.capacity() - room.len() >= 4 << 16);
+    }
+}

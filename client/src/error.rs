@@ -1,0 +1,343 @@
+//! What goes wrong, to what, and which setting changes it: one error type for everything that shares a `Kafka`.
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::types::{PartitionId, TopicName};
+
+/// The class of an [`Error`]: what a program decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No broker could be reached.
+    NoBroker,
+    /// The time given for an operation ran out.
+    Timeout,
+    /// A connection broke: refused, reset, or closed by the broker.
+    Transport,
+    /// Whatever listens at the address does not speak Kafka's protocol in the clear (an HTTP or a TLS port, say).
+    NotKafka,
+    /// The broker refused the credentials.
+    Authentication,
+    /// The credentials are good, but do not allow this.
+    Authorization,
+    /// The broker is too old or too new for what was asked.
+    UnsupportedVersion,
+    /// A broker answered with an error code that has no kind of its own.
+    Broker(ErrorCode),
+    /// The topic does not exist, or not yet.
+    UnknownTopic,
+    /// The topic was deleted and created again; offsets of the old one mean nothing in the new one (KIP-516).
+    TopicRecreated,
+    /// A setting is misspelt, out of range, or contradicts another.
+    Config,
+    /// What the program handed in cannot be sent (a record above the limit, a partition that does not exist).
+    InvalidInput,
+    /// The client was closed.
+    Closed,
+    /// A broker sent what Kafka's protocol does not allow.
+    Protocol,
+    /// An invariant of this library does not hold; please report it.
+    Internal,
+}
+
+impl fmt::Display for ErrorKind {
+    // tidy: one match
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBroker => f.write_str("no broker"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Transport => f.write_str("transport"),
+            Self::NotKafka => f.write_str("not Kafka"),
+            Self::Authentication => f.write_str("authentication"),
+            Self::Authorization => f.write_str("authorization"),
+            Self::UnsupportedVersion => f.write_str("unsupported version"),
+            Self::Broker(code) => write!(f, "{code}"),
+            Self::UnknownTopic => f.write_str("unknown topic"),
+            Self::TopicRecreated => f.write_str("topic recreated"),
+            Self::Config => f.write_str("configuration"),
+            Self::InvalidInput => f.write_str("invalid input"),
+            Self::Closed => f.write_str("closed"),
+            Self::Protocol => f.write_str("protocol"),
+            Self::Internal => f.write_str("internal"),
+        }
+    }
+}
+
+/// An error of the client: what happened, to what, and which setting changes it.
+///
+/// Its text is one line; [`Error::kind`] is for programs. Cloning is cheap, since one broken connection fails many
+/// requests.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
+
+#[derive(Clone)]
+struct Repr {
+    kind: ErrorKind,
+    what: String,
+    code: Option<ErrorCode>,
+    topic: Option<TopicName>,
+    partition: Option<PartitionId>,
+    broker: Option<String>,
+    attempts: Option<u32>,
+    elapsed: Option<Duration>,
+    hint: Option<String>,
+    possibly_written: bool,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// What class of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The error code that a broker answered, if one did.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.0.code
+    }
+
+    /// Whether the same call may succeed when it is made again.
+    pub fn is_retriable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::NoBroker | ErrorKind::Timeout | ErrorKind::Transport => true,
+            _ => self.0.code.is_some_and(ErrorCode::is_retriable),
+        }
+    }
+
+    /// Whether the client (or producer, or consumer) that reported it is of no further use.
+    pub fn is_fatal(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Authentication | ErrorKind::Config | ErrorKind::Closed | ErrorKind::Internal => true,
+            ErrorKind::Broker(code) => {
+                matches!(code, ErrorCode::PRODUCER_FENCED | ErrorCode::FENCED_INSTANCE_ID)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the request may have taken effect although it failed: it left the client and no answer came back.
+    pub fn possibly_written(&self) -> bool {
+        self.0.possibly_written
+    }
+
+    /// What to look at or which setting to change, as a sentence without a full stop.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The topic that it concerns.
+    pub fn topic(&self) -> Option<&TopicName> {
+        self.0.topic.as_ref()
+    }
+
+    /// The partition that it concerns.
+    pub fn partition(&self) -> Option<PartitionId> {
+        self.0.partition
+    }
+
+    /// The address of the broker that it concerns.
+    pub fn broker(&self) -> Option<&str> {
+        self.0.broker.as_deref()
+    }
+}
+
+/// How the crates that share a `Kafka` build errors; not for applications.
+#[doc(hidden)]
+impl Error {
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self(Arc::new(Repr {
+            kind,
+            what: what.into(),
+            code: None,
+            topic: None,
+            partition: None,
+            broker: None,
+            attempts: None,
+            elapsed: None,
+            hint: None,
+            possibly_written: false,
+            source: None,
+        }))
+    }
+
+    /// What a broker answered: `what` says what was asked, the code's own kind and name are added.
+    pub fn from_code(code: ErrorCode, what: impl Into<String>) -> Self {
+        let mut error = Self::new(kind_of(code), what);
+        error.edit().code = Some(code);
+        match hint_for(code) {
+            Some(hint) => error.hinting(hint),
+            None => error,
+        }
+    }
+
+    #[must_use]
+    pub fn at_topic(mut self, topic: impl Into<TopicName>) -> Self {
+        self.edit().topic = Some(topic.into());
+        self
+    }
+
+    #[must_use]
+    pub fn at_partition(mut self, topic: impl Into<TopicName>, partition: PartitionId) -> Self {
+        let repr = self.edit();
+        repr.topic = Some(topic.into());
+        repr.partition = Some(partition);
+        self
+    }
+
+    #[must_use]
+    pub fn at_broker(mut self, broker: impl fmt::Display) -> Self {
+        self.edit().broker = Some(broker.to_string());
+        self
+    }
+
+    #[must_use]
+    pub fn after_attempts(mut self, attempts: u32) -> Self {
+        self.edit().attempts = Some(attempts);
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, elapsed: Duration) -> Self {
+        self.edit().elapsed = Some(elapsed);
+        self
+    }
+
+    #[must_use]
+    pub fn hinting(mut self, hint: impl Into<String>) -> Self {
+        self.edit().hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn maybe_written(mut self, possibly: bool) -> Self {
+        self.edit().possibly_written = possibly;
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit().source = Some(Arc::new(source));
+        self
+    }
+
+    fn edit(&mut self) -> &mut Repr {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)?;
+        if let Some(code) = self.0.code {
+            write!(f, ": the broker answered {code}")?;
+        }
+        let context = self.context();
+        if !context.is_empty() {
+            write!(f, " ({context})")?;
+        }
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// What happened and why, without where and what to do: for a list that says those once.
+    pub(crate) fn brief(&self) -> String {
+        match &self.0.source {
+            Some(source) => format!("{}: {source}", self.0.what),
+            None => self.0.what.clone(),
+        }
+    }
+
+    /// Topic, broker, attempts and time, as far as they are known.
+    fn context(&self) -> String {
+        let mut parts = Vec::new();
+        match (&self.0.topic, self.0.partition) {
+            (Some(topic), Some(partition)) => parts.push(format!("partition {topic}-{partition}")),
+            (Some(topic), None) => parts.push(format!("topic {topic}")),
+            _ => {}
+        }
+        if let Some(broker) = &self.0.broker {
+            parts.push(format!("broker {broker}"));
+        }
+        match self.0.attempts {
+            Some(1) => parts.push("1 attempt".to_owned()),
+            Some(attempts) => parts.push(format!("{attempts} attempts")),
+            None => {}
+        }
+        if let Some(elapsed) = self.0.elapsed {
+            parts.push(format!("after {}", Seconds(elapsed)));
+        }
+        parts.join(", ")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self})", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// A duration as people read it: `250 ms`, `10 s`, `1.5 s`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        if millis < 1000 {
+            write!(f, "{millis} ms")
+        } else if millis.is_multiple_of(1000) {
+            write!(f, "{} s", millis / 1000)
+        } else {
+            write!(f, "{}.{} s", millis / 1000, millis % 1000 / 100)
+        }
+    }
+}
+
+// tidy: one match
+fn kind_of(code: ErrorCode) -> ErrorKind {
+    match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => ErrorKind::UnknownTopic,
+        ErrorCode::INCONSISTENT_TOPIC_ID => ErrorKind::TopicRecreated,
+        ErrorCode::UNSUPPORTED_VERSION => ErrorKind::UnsupportedVersion,
+        ErrorCode::SASL_AUTHENTICATION_FAILED | ErrorCode::ILLEGAL_SASL_STATE => ErrorKind::Authentication,
+        ErrorCode::UNSUPPORTED_SASL_MECHANISM => ErrorKind::Authentication,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::GROUP_AUTHORIZATION_FAILED => {
+            ErrorKind::Authorization
+        }
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED => ErrorKind::Authorization,
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => ErrorKind::Authorization,
+        ErrorCode::DELEGATION_TOKEN_AUTHORIZATION_FAILED => ErrorKind::Authorization,
+        code => ErrorKind::Broker(code),
+    }
+}
+
+// tidy: one match
+fn hint_for(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Some("create the topic, or check its name"),
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED => Some("check the topic's ACLs for this user"),
+        ErrorCode::GROUP_AUTHORIZATION_FAILED => Some("check the group's ACLs for this user"),
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED => Some("check the cluster's ACLs for this user"),
+        ErrorCode::SASL_AUTHENTICATION_FAILED => Some("check sasl.username and sasl.password"),
+        ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
+            Some("check sasl.mechanism against the broker's sasl.enabled.mechanisms")
+        }
+        ErrorCode::ILLEGAL_SASL_STATE => Some("check that security.protocol matches the broker's listener"),
+        _ => None,
+    }
+}
