@@ -65,24 +65,36 @@ pub(crate) struct ClosedBatch {
 /// What a batch occupies until its outcome is known: bytes of the buffer, and a place among the outstanding ones.
 pub(crate) struct Hold {
     permit: Permit,
-    token: Token,
+    /// Gone once the outcome was given; the bytes stay until no request names them.
+    token: Option<Token>,
     slot: Arc<Slot>,
 }
 
 impl Hold {
     fn new(permit: Permit, token: Token, slot: &Arc<Slot>) -> Self {
         slot.waiting.fetch_add(1, Ordering::Relaxed);
-        Self { permit, token, slot: Arc::clone(slot) }
+        Self { permit, token: Some(token), slot: Arc::clone(slot) }
     }
 
     /// The part of it that belongs to a part of the batch, after a split.
     pub(crate) fn split_off(&mut self, bytes: usize) -> Self {
-        Self::new(self.permit.split_off(bytes), self.token.clone(), &self.slot)
+        self.slot.waiting.fetch_add(1, Ordering::Relaxed);
+        let permit = self.permit.split_off(bytes);
+        Self { permit, token: self.token.clone(), slot: Arc::clone(&self.slot) }
     }
 
-    /// Tells the flushes that wait for the batch.
-    pub(crate) fn note_failure(&self, records: usize, error: &courant_client::Error) {
-        self.token.note_failure(records, error);
+    /// The outcome of the batch was given: flushes wait for it no longer, and hear of the records that failed.
+    pub(crate) fn settle(&mut self, failed: Option<(usize, &courant_client::Error)>) {
+        if let (Some(token), Some((records, error))) = (self.token.take(), failed) {
+            token.note_failure(records, error);
+        }
+    }
+}
+
+impl Hold {
+    /// The flush epoch of the batch.
+    fn epoch(&self) -> u64 {
+        self.token.as_ref().map_or(0, Token::epoch)
     }
 }
 
@@ -125,7 +137,7 @@ pub(crate) struct Appended {
 pub(crate) enum SlotRefusal {
     /// A new batch is needed, and so many bytes for it are not free.
     NeedsBytes(usize),
-    /// The batch is full, and the next one shall be another partition's.
+    /// A new batch is needed, and shall be another partition's.
     Turn,
     /// The gate is closed.
     Closed,
@@ -184,7 +196,7 @@ impl Slot {
                 Err(_) => self.close_filling(&mut state, supplies),
             }
         }
-        if may_turn && !state.closed.is_empty() {
+        if may_turn {
             return Err(SlotRefusal::Turn);
         }
         self.open(&mut state, payload, supplies, permit)
@@ -307,7 +319,7 @@ impl OpenBatch {
     fn must_hurry(&self) -> bool {
         match (self.gate, &self.filling) {
             (_, None) | (Gate::Open, _) => false,
-            (Gate::Flushing(epoch), Some(filling)) => filling.hold.token.epoch() <= epoch,
+            (Gate::Flushing(epoch), Some(filling)) => filling.hold.epoch() <= epoch,
             (Gate::Aborting | Gate::Closed, Some(_)) => true,
         }
     }

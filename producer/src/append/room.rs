@@ -216,7 +216,10 @@ impl Room {
         if !known {
             let seed = self.seed.wrapping_add(topics.slots as u64);
             let sticky = Arc::new(Sticky::new(self.supplies.batch_size_bytes, self.adaptive, seed));
-            topics.by_name.insert(name.clone(), Topic { id, slots: Vec::new(), sticky });
+            let old = topics.by_name.insert(name.clone(), Topic { id, slots: Vec::new(), sticky });
+            for slot in old.iter().flat_map(|topic| &topic.slots) {
+                slot.set_gate(Gate::Aborting, &self.supplies);
+            }
         }
         let Some(topic) = topics.by_name.get_mut(name) else { return };
         while topic.slots.len() < available.len() {
