@@ -103,7 +103,9 @@ const PARTITIONING: &[Row] = &[
 ];
 
 const ELSEWHERE: &[Row] = &[
-    Row::without_default("transactional.id", Kind::String).not_empty().refused("transactions come with a later release"),
+    Row::without_default("transactional.id", Kind::String)
+        .not_empty()
+        .refused("transactions come with a later release"),
     Row::new("transaction.timeout.ms", Kind::Int, "60000")
         .unit(Unit::Millis)
         .accepted("it matters only with a transactional.id"),
@@ -137,7 +139,10 @@ pub(crate) struct ProducerSettings {
 
 impl ProducerSettings {
     /// Checks the properties, each alone and then against each other; `request_timeout` is the connection's.
-    pub(crate) fn check(properties: &Properties, request_timeout: Duration) -> Result<(Self, Settings), Error> {
+    pub(crate) fn check(
+        properties: &Properties,
+        request_timeout: Duration,
+    ) -> Result<(Self, Settings), Error> {
         let settings = properties.check(&[&PRODUCER])?;
         let codec = codec(&settings)?;
         let linger = settings.millis("linger.ms")?;
@@ -204,7 +209,11 @@ fn idempotent(settings: &Settings) -> Result<bool, Error> {
 }
 
 /// At least the time for one attempt: an error if the user said less, raised if only the other settings say more.
-fn delivery_timeout(settings: &Settings, linger: Duration, request_timeout: Duration) -> Result<Duration, Error> {
+fn delivery_timeout(
+    settings: &Settings,
+    linger: Duration,
+    request_timeout: Duration,
+) -> Result<Duration, Error> {
     let timeout = settings.millis("delivery.timeout.ms")?;
     let least = linger.saturating_add(request_timeout);
     match timeout < least {

@@ -3,7 +3,7 @@
 //! It owns its connections: a request goes from here to the leader's socket, by one vectored write of header and batch
 //! bodies, with no other task in between. Each turn takes what has come, in this order: the bell of the append room, new
 //! metadata, answers, timers; then it sends what is ready, and arms one timer for what comes next.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::frame::decode_response;
 use courant_protocol::messages::produce::NodeEndpoint;
-use courant_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProduceResponse};
+use courant_protocol::messages::{InitProducerIdRequest, ProduceRequest};
 use courant_protocol::types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId, TopicName};
 use courant_runtime::{Address, BoxFuture, Sleep};
 
@@ -54,9 +54,14 @@ pub(crate) struct Driver {
 /// A broker that batches go to.
 enum Connection {
     Opening(BoxFuture<'static, Result<Link, Error>>),
-    Open { link: Box<Link>, requests: BTreeMap<Correlation, Asked> },
+    Open {
+        link: Box<Link>,
+        requests: BTreeMap<Correlation, Asked>,
+    },
     /// It could not be opened; not again before.
-    Failed { until: Instant },
+    Failed {
+        until: Instant,
+    },
 }
 
 /// A request that is on its way, and the version that its answer will have.
@@ -230,7 +235,8 @@ impl Driver {
         let snapshot = self.kafka.cluster().snapshot();
         for name in self.leases.keys() {
             let Some(topic) = snapshot.topic(name).filter(|topic| topic.error.is_none()) else { continue };
-            let available: Vec<bool> = topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
+            let available: Vec<bool> =
+                topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
             self.room.know_topic(name, topic.id, &available);
         }
         let places: Vec<Place> = self.sender.places().cloned().collect();
@@ -404,7 +410,9 @@ impl Driver {
     /// Sends one request to a broker, or opens a connection for it. `true` if there may be more to send.
     fn send_to(&mut self, node: NodeId, now: Instant) -> bool {
         match self.connections.get(&node) {
-            Some(Connection::Open { link, .. }) if link.throttled_until().is_none_or(|until| until <= now) => {
+            Some(Connection::Open { link, .. })
+                if link.throttled_until().is_none_or(|until| until <= now) =>
+            {
                 self.send_request(node, now)
             }
             Some(Connection::Failed { until }) if *until > now => false,
@@ -412,7 +420,8 @@ impl Driver {
             Some(Connection::Failed { .. }) | None => {
                 let kafka = self.kafka.clone();
                 let deadline = now + self.request_timeout;
-                let opening = async move { kafka.cluster().link(node, TrafficClass::Produce, deadline).await };
+                let opening =
+                    async move { kafka.cluster().link(node, TrafficClass::Produce, deadline).await };
                 self.connections.insert(node, Connection::Opening(Box::pin(opening)));
                 // The next turn polls it.
                 true
@@ -421,18 +430,23 @@ impl Driver {
     }
 
     fn send_request(&mut self, node: NodeId, now: Instant) -> bool {
-        let Some(Outgoing { id, request, has_topic_ids }) = self.sender.poll_request(now, node) else { return false };
+        let Some(Outgoing { id, request, has_topic_ids }) = self.sender.poll_request(now, node) else {
+            return false;
+        };
         let Some(Connection::Open { link, requests }) = self.connections.get_mut(&node) else { return false };
         let deadline = now + self.request_timeout;
         // Version 13 names topics by their id alone; where one has none, all go by name (KIP-516).
         let cap = if has_topic_ids { i16::MAX } else { LAST_VERSION_WITH_NAMES };
-        let sent = link.versions().and_then(|versions| versions.version_up_to::<ProduceRequest>(cap)).and_then(|version| {
-            let correlation = match self.acks {
-                0 => link.send_no_response(now, &request, version, deadline),
-                _ => link.send(now, &request, version, deadline),
-            };
-            correlation.map(|correlation| (correlation, version))
-        });
+        let sent = link
+            .versions()
+            .and_then(|versions| versions.version_up_to::<ProduceRequest>(cap))
+            .and_then(|version| {
+                let correlation = match self.acks {
+                    0 => link.send_no_response(now, &request, version, deadline),
+                    _ => link.send(now, &request, version, deadline),
+                };
+                correlation.map(|correlation| (correlation, version))
+            });
         match sent {
             Ok((correlation, version)) => {
                 requests.insert(correlation, Asked { id, version });
@@ -471,7 +485,13 @@ impl Driver {
         }
     }
 
-    fn apply_hint(&self, place: &Place, leader: NodeId, leader_epoch: LeaderEpoch, endpoints: &[NodeEndpoint]) {
+    fn apply_hint(
+        &self,
+        place: &Place,
+        leader: NodeId,
+        leader_epoch: LeaderEpoch,
+        endpoints: &[NodeEndpoint],
+    ) {
         let endpoint = endpoints.iter().find(|endpoint| endpoint.node_id == leader.0).and_then(|endpoint| {
             Some(Address { host: endpoint.host.to_string(), port: u16::try_from(endpoint.port).ok()? })
         });

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use courant_client::{Error, ErrorKind, Kafka};
 use courant_protocol::types::TopicName;
 
-use crate::append::{Destination, Gate, Moment, Payload, Permit, Refusal, Room, RoomOptions};
+use crate::append::{Destination, Moment, Payload, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
-use crate::driver::{Control, Driver};
+use crate::control::Control;
+use crate::driver::Driver;
 use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata, SendError};
 
 /// Writes records to topics, in batches, in order and without duplicates.
@@ -231,7 +232,8 @@ impl Producer {
 
     async fn learn_topic(&self, name: &str, deadline: Instant) -> Result<(), Error> {
         let topic = self.shared.kafka.cluster().topic(name, deadline).await?;
-        let available: Vec<bool> = topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
+        let available: Vec<bool> =
+            topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
         self.shared.room.know_topic(&TopicName::from(name), topic.id, &available);
         Ok(())
     }
@@ -301,10 +303,14 @@ fn refused(record: &Record, refusal: Refusal) -> Error {
     match refusal {
         Refusal::TooLarge { size_bytes, limit_bytes, setting } => {
             let what = format!("the record takes {size_bytes} bytes and may take {limit_bytes}");
-            Error::new(ErrorKind::InvalidInput, what).at_topic(record.topic()).hinting(format!("{setting} sets the limit"))
+            Error::new(ErrorKind::InvalidInput, what)
+                .at_topic(record.topic())
+                .hinting(format!("{setting} sets the limit"))
         }
         Refusal::Closed => Error::new(ErrorKind::Closed, "the producer was closed").at_topic(record.topic()),
-        Refusal::UnknownTopic => Error::new(ErrorKind::UnknownTopic, "the topic is not known").at_topic(record.topic()),
+        Refusal::UnknownTopic => {
+            Error::new(ErrorKind::UnknownTopic, "the topic is not known").at_topic(record.topic())
+        }
         Refusal::UnknownPartition(count) => unknown_partition(record, count),
         Refusal::NeedsBytes(_) => no_space(record, Duration::ZERO),
     }
@@ -328,4 +334,3 @@ fn no_space(record: &Record, waited: Duration) -> Error {
 
 /// How often metadata is asked again for a partition that is not there.
 const PARTITION_POLL: Duration = Duration::from_millis(100);
-

@@ -44,7 +44,7 @@ impl Permits {
     }
 
     /// What is free now.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.lock().free
     }
@@ -108,6 +108,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -232,12 +232,6 @@ impl Room {
         }
     }
 
-    /// The names and ids of the topics that are known here.
-    pub(crate) fn topics(&self) -> Vec<(TopicName, TopicId)> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.by_name.iter().map(|(name, topic)| (name.clone(), topic.id)).collect()
-    }
-
     /// Closes an epoch: what was appended before stops lingering, and the flush waits for it alone.
     pub(crate) fn flush(&self) -> Flush {
         let flush = self.supplies.outstanding.flush();
@@ -299,7 +293,8 @@ impl Supplies {
 
     /// Takes a buffer back, unless it outgrew a batch or there are enough.
     pub(crate) fn return_buffer(&self, buffer: BytesMut) {
-        let fits = (self.batch_size_bytes / 2..=self.batch_size_bytes.saturating_mul(2)).contains(&buffer.capacity());
+        let fits = (self.batch_size_bytes / 2..=self.batch_size_bytes.saturating_mul(2))
+            .contains(&buffer.capacity());
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let enough = (buffers.len() + 1).saturating_mul(self.batch_size_bytes) > self.permits.total();
         if fits && !enough && buffers.len() < POOLED_BUFFERS {

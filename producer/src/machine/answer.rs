@@ -82,7 +82,8 @@ impl PartitionAnswer {
             };
             (*index, at(what))
         };
-        let neighbour = at("another record of the same batch was refused; this one may be sent again".to_owned());
+        let neighbour =
+            at("another record of the same batch was refused; this one may be sent again".to_owned());
         (neighbour, self.record_errors.iter().map(own).collect())
     }
 }

@@ -65,6 +65,12 @@ impl Batch {
         }
     }
 
+    /// The outcome of a batch that could not be sealed.
+    pub(crate) fn fail_unsealed(completion: &Completion, mut hold: Hold, records: u32, error: Error) {
+        completion.complete(Outcome::Failed { error: error.clone(), record_errors: Arc::new([]) });
+        hold.settle(Some((records as usize, &error)));
+    }
+
     /// How many records, as sequences count them.
     pub(crate) fn count(&self) -> i32 {
         i32::try_from(self.sealed.count()).unwrap_or(i32::MAX)
@@ -83,7 +89,7 @@ impl Batch {
             }
             None => Stamp::default(),
         };
-        self.sealed.segments(&stamp.transactional(self.transaction_epoch.is_some())).into_iter().collect()
+        self.sealed.records(&stamp.transactional(self.transaction_epoch.is_some()))
     }
 
     /// Whether nobody has heard of an outcome yet.

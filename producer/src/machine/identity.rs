@@ -98,7 +98,9 @@ pub(crate) fn judge(facts: &Facts) -> Verdict {
     match facts.code {
         // The broker has forgotten where, but knows that it had this sequence before: an earlier attempt came through.
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Written,
-        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if facts.records > 1 => Verdict::Split,
+        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if facts.records > 1 => {
+            Verdict::Split
+        }
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER if facts.stamped => out_of_order(facts),
         ErrorCode::UNKNOWN_PRODUCER_ID if facts.stamped => unknown_producer(facts),
         // Another epoch of ours has reached this partition first; nothing of the older one can be written any more.
@@ -125,7 +127,9 @@ fn out_of_order(facts: &Facts) -> Verdict {
 fn unknown_producer(facts: &Facts) -> Verdict {
     match facts {
         Facts { log_start_offset: Offset::NONE, .. } | Facts { restamped: true, .. } => Verdict::Retry,
-        Facts { transactional: true, .. } if facts.last_acked_offset >= facts.log_start_offset => Verdict::Fail,
+        Facts { transactional: true, .. } if facts.last_acked_offset >= facts.log_start_offset => {
+            Verdict::Fail
+        }
         _ => Verdict::RetryRestarted,
     }
 }

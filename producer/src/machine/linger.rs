@@ -53,12 +53,13 @@ impl Linger {
 
     /// The slots whose open batch is due at `now`; those that are past their delivery timeout have `true` beside them.
     pub(crate) fn poll_due(&mut self, now: Instant) -> impl Iterator<Item = (usize, bool)> + '_ {
-        while let Some((due_at, slot)) = self.lingering.first().copied().filter(|(due_at, _)| *due_at <= now) {
+        while let Some((due_at, slot)) = self.lingering.first().copied().filter(|(due_at, _)| *due_at <= now)
+        {
             self.lingering.remove(&(due_at, slot));
             self.due.insert(slot);
         }
-        let expired = move |slot: &usize| self.open.get(slot).is_some_and(|open| open.expires_at <= now);
-        self.due.iter().map(move |slot| (*slot, expired(slot)))
+        let Self { open, due, .. } = self;
+        due.iter().map(move |slot| (*slot, open.get(slot).is_some_and(|open| open.expires_at <= now)))
     }
 
     /// Whether any batch is open.
@@ -69,7 +70,8 @@ impl Linger {
     /// When the next batch becomes due, or a due one times out.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let lingers = self.lingering.first().map(|(due_at, _)| *due_at);
-        let expires = self.due.iter().filter_map(|slot| self.open.get(slot)).map(|open| open.expires_at).min();
+        let expires =
+            self.due.iter().filter_map(|slot| self.open.get(slot)).map(|open| open.expires_at).min();
         lingers.into_iter().chain(expires).min()
     }
 }

@@ -11,7 +11,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use batch::{Batch, SequenceStamp};
+pub(crate) use batch::Batch;
 pub(crate) use linger::Linger;
 pub(crate) use partition::Place;
 pub(crate) use sender::{Notice, Outgoing, RequestId, Sender, SenderSettings};

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use courant_client::retry::Backoff;
 use courant_client::{Error, ErrorKind};
 use courant_protocol::compression::CompressionScratch;
-use courant_protocol::error_code::ErrorCode;
-use courant_protocol::messages::{ProduceRequest, ProduceResponse};
 use courant_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
-use courant_protocol::types::{LeaderEpoch, NodeId, Offset, UnixMillis};
+use courant_protocol::messages::{ProduceRequest, ProduceResponse};
+use courant_protocol::types::{LeaderEpoch, NodeId, Offset};
 use courant_runtime::Rng;
 
 use super::answer::PartitionAnswer;
@@ -29,8 +29,7 @@ pub(crate) struct SenderSettings {
     pub(crate) request_timeout: Duration,
     pub(crate) delivery_timeout: Duration,
     pub(crate) retries: u32,
-    pub(crate) retry_backoff: Duration,
-    pub(crate) retry_backoff_max: Duration,
+    pub(crate) retry_backoff: Backoff,
 }
 
 /// A produce request that is on its way.
@@ -141,7 +140,10 @@ impl Sender {
             return;
         }
         let Some(partition) = self.partitions.get_mut(&number) else {
-            batch.fail(Error::new(ErrorKind::Internal, "a batch came for a partition that nobody announced"), Vec::new());
+            batch.fail(
+                Error::new(ErrorKind::Internal, "a batch came for a partition that nobody announced"),
+                Vec::new(),
+            );
             return;
         };
         let expires = batch.opened_at + self.settings.delivery_timeout;
@@ -188,6 +190,15 @@ impl Sender {
                 partition.acknowledge(&mut batch, node, Offset::NONE, None);
             }
             self.recycle(batch);
+            self.after_answer(number);
+        }
+    }
+
+    /// Nothing of the request left the client.
+    pub(crate) fn handle_unsent(&mut self, now: Instant, id: RequestId, error: &Error) {
+        let Some(InFlight { batches, .. }) = self.remove_request(id) else { return };
+        for (number, batch) in batches {
+            self.retry(now, number, batch, error, false);
             self.after_answer(number);
         }
     }
@@ -251,11 +262,14 @@ impl Sender {
             return None;
         }
         let first = self.next_first;
-        let order: Vec<usize> = self.active.range(first..).chain(self.active.range(..first)).copied().collect();
+        let order: Vec<usize> =
+            self.active.range(first..).chain(self.active.range(..first)).copied().collect();
         let mut batches: Vec<(usize, Batch)> = Vec::new();
         let mut size_bytes = 0;
         for number in order {
-            let Some(partition) = self.partitions.get_mut(&number).filter(|p| p.leader == Some(node)) else { continue };
+            let Some(partition) = self.partitions.get_mut(&number).filter(|p| p.leader == Some(node)) else {
+                continue;
+            };
             if !partition.is_ready(now, &self.identity, self.settings.max_in_flight) {
                 continue;
             }
@@ -312,12 +326,6 @@ impl Sender {
         self.partitions.values().map(|partition| &partition.place)
     }
 
-    /// The topics whose partitions have batches but no leader.
-    pub(crate) fn leaderless(&self) -> impl Iterator<Item = &Place> {
-        let active = self.active.iter().filter_map(|number| self.partitions.get(number));
-        active.filter(|partition| partition.leader.is_none()).map(|partition| &partition.place)
-    }
-
     // User commands.
 
     /// Gives up a partition's batches, because its topic is gone. The partition itself is forgotten.
@@ -328,7 +336,9 @@ impl Sender {
             batch.fail(error.clone().maybe_written(possibly), Vec::new());
         }
         self.active.remove(&number);
-        for (_, batch) in self.requests.values_mut().flat_map(|r| &mut r.batches).filter(|(n, _)| *n == number) {
+        for (_, batch) in
+            self.requests.values_mut().flat_map(|r| &mut r.batches).filter(|(n, _)| *n == number)
+        {
             batch.fail(error.clone().maybe_written(true), Vec::new());
         }
     }
@@ -341,14 +351,18 @@ impl Sender {
             let number = partition.place.number;
             std::mem::take(&mut partition.queue).into_iter().map(move |batch| (number, batch))
         });
-        let mut batches: Vec<(usize, Batch, bool)> = in_flight.map(|(number, batch)| (number, batch, true)).collect();
+        let mut batches: Vec<(usize, Batch, bool)> =
+            in_flight.map(|(number, batch)| (number, batch, true)).collect();
         batches.extend(queued.map(|(number, batch)| (number, batch, false)));
         for (number, mut batch, sent) in batches {
-            if batch.is_undecided() && let Some(partition) = self.partitions.get(&number) {
+            if batch.is_undecided()
+                && let Some(partition) = self.partitions.get(&number)
+            {
                 let name = format!("{}-{}", partition.place.topic, partition.place.partition);
                 *lost.entry(name).or_default() += u64::from(batch.sealed.count());
                 let possibly = sent || batch.possibly_written;
-                let error = error.clone().at_partition(partition.place.topic.clone(), partition.place.partition);
+                let error =
+                    error.clone().at_partition(partition.place.topic.clone(), partition.place.partition);
                 batch.fail(error.maybe_written(possibly), Vec::new());
             }
         }
@@ -373,10 +387,8 @@ impl Sender {
         for (number, batch) in &batches {
             let Some(partition) = self.partitions.get(number) else { continue };
             has_topic_ids &= !partition.place.topic_id.is_zero();
-            let data = PartitionProduceData {
-                index: partition.place.partition.0,
-                records: Some(batch.records()),
-            };
+            let data =
+                PartitionProduceData { index: partition.place.partition.0, records: Some(batch.records()) };
             // Batches come in the order of the partitions' numbers, so those of a topic mostly follow each other.
             let same = |topic: &&mut TopicProduceData| {
                 topic.topic_id == partition.place.topic_id && topic.name == partition.topic
@@ -458,7 +470,8 @@ impl Sender {
         if answer.code.refreshes_metadata() {
             self.notices.push_back(Notice::StaleMetadata(partition.place.clone()));
         }
-        let Some((leader, leader_epoch)) = answer.leader.filter(|(_, epoch)| *epoch > partition.leader_epoch) else {
+        let Some((leader, leader_epoch)) = answer.leader.filter(|(_, epoch)| *epoch > partition.leader_epoch)
+        else {
             return false;
         };
         let place = partition.place.clone();
@@ -531,7 +544,8 @@ impl Sender {
         batch.possibly_written &= batch.stamp.is_none();
         partition.note_given_up(&batch);
         let place = &partition.place;
-        let error = error.at_partition(place.topic.clone(), place.partition).maybe_written(batch.possibly_written);
+        let error =
+            error.at_partition(place.topic.clone(), place.partition).maybe_written(batch.possibly_written);
         self.notices.push_back(failed(place, &batch, &error));
         let (error, record_errors) = answer.share_among_records(error);
         batch.fail(error, record_errors);
@@ -578,9 +592,7 @@ impl Sender {
 
     /// Exponential from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take 20 % (KIP-580).
     fn backoff(&mut self, attempts: u32) -> Duration {
-        let doublings = attempts.saturating_sub(1).min(16);
-        let wait = self.settings.retry_backoff.saturating_mul(1 << doublings);
-        self.jitter.jitter(wait.min(self.settings.retry_backoff_max), 0.2)
+        self.settings.retry_backoff.delay(attempts.saturating_sub(1), self.jitter.unit_f64())
     }
 
     /// The partition's own state, for tests.
