@@ -8,6 +8,6 @@ mod topic;
 mod topic_rows;
 
 pub use broker::ConfigError;
-pub(crate) use broker::{BrokerConfig, row as broker_row};
-pub(crate) use entry::{Entry, Source};
+pub(crate) use broker::BrokerConfig;
+pub(crate) use entry::{Entry, Synonym};
 pub(crate) use topic::{TopicConfig, row as topic_row};

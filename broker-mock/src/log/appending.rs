@@ -48,7 +48,8 @@ impl Refusal {
         Self { error, message: Some(message.into()), records: Vec::new() }
     }
 
-    fn bare(error: ErrorCode) -> Self {
+    /// An error that says all by itself.
+    pub(crate) fn unexplained(error: ErrorCode) -> Self {
         Self { error, message: None, records: Vec::new() }
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn admit(batch: &Batch, context: &AppendContext) -> Result<(BatchHead
         ));
     }
     if batch.check_crc().is_err() {
-        return Err(Refusal::bare(ErrorCode::CORRUPT_MESSAGE));
+        return Err(Refusal::unexplained(ErrorCode::CORRUPT_MESSAGE));
     }
     check_header(&header)?;
     if context.compacted {
@@ -124,7 +125,7 @@ fn check_time(batch: &Batch, context: &AppendContext) -> Result<(), Refusal> {
     if header.max_timestamp.0 <= latest && context.before_max_ms >= context.now.0 {
         return Ok(());
     }
-    let mut refusal = Refusal::bare(ErrorCode::INVALID_TIMESTAMP);
+    let mut refusal = Refusal::unexplained(ErrorCode::INVALID_TIMESTAMP);
     for_each_record(batch, |index, _, timestamp| {
         if timestamp.is_some() && !(earliest..=latest).contains(&timestamp.0) {
             refusal.records.push((index, format!("Timestamp {timestamp} is out of range {earliest} to {latest}")));

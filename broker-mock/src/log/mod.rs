@@ -19,6 +19,5 @@ mod transactions;
 mod tests;
 
 pub(crate) use appending::{AppendContext, Appended, Refusal};
-pub(crate) use partition_log::{Isolation, PartitionLog, Slice};
-pub(crate) use stored_batch::StoredBatch;
+pub(crate) use partition_log::{Isolation, PartitionLog};
 pub(crate) use time_lookup::Found;

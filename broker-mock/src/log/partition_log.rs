@@ -265,7 +265,7 @@ impl PartitionLog {
 fn control_record(batch: &Batch) -> Option<ControlRecord> {
     let records = batch.records(&mut CompressionScratch::new()).ok()?;
     let record = records.iter().next()?.ok()?;
-    ControlRecord::parse(&record).ok()
+    ControlRecord::parse(&record)
 }
 
 fn refusal_text(error: ErrorCode, header: &BatchHeader) -> String {
