@@ -49,7 +49,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("port-base") => args.port_base = Some(number(&mut parser, "--port-base")?),
             Arg::Long("topic") => {
                 let (name, partitions) = split(&mut parser, ':', "--topic NAME:N")?;
-                let partitions = partitions.parse().map_err(|_| format!("--topic {name}: `{partitions}` is no number"))?;
+                let partitions =
+                    partitions.parse().map_err(|_| format!("--topic {name}: `{partitions}` is no number"))?;
                 args.topics.push((name, partitions));
             }
             Arg::Long("config") => args.configs.push(split(&mut parser, '=', "--config NAME=VALUE")?),
@@ -92,7 +93,9 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let line = "--brokers 3 --port-base 19092 --topic a:6 --topic b:1 --config num.partitions=6 --user u:p:q --ready-json";
-        let Ok(Command::Serve(args)) = parsed(&line.split(' ').collect::<Vec<_>>()) else { panic!("refused") };
+        let Ok(Command::Serve(args)) = parsed(&line.split(' ').collect::<Vec<_>>()) else {
+            panic!("refused")
+        };
         assert_eq!((args.brokers, args.port_base, args.ready_json), (Some(3), Some(19092), true));
         assert_eq!(args.topics, [("a".to_owned(), 6), ("b".to_owned(), 1)]);
         assert_eq!(args.configs, [("num.partitions".to_owned(), "6".to_owned())]);

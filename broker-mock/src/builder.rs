@@ -167,7 +167,8 @@ impl MockClusterBuilder {
             request_log_limit: self.request_log_limit,
         });
         for topic in &self.topics {
-            seed(&mut machine, topic).map_err(|reason| BuildError::Topic { topic: topic.name.clone(), reason })?;
+            seed(&mut machine, topic)
+                .map_err(|reason| BuildError::Topic { topic: topic.name.clone(), reason })?;
         }
         Ok(MockCluster::start(self.world.unwrap_or_else(World::tokio), machine))
     }
@@ -186,9 +187,13 @@ fn seed(machine: &mut Machine, topic: &Seeded) -> Result<(), String> {
     for (name, value) in &topic.configs {
         config.set(name, Some(value))?;
     }
-    let factor = topic.replication_factor.unwrap_or_else(|| cluster.config.count("default.replication.factor"));
+    let factor =
+        topic.replication_factor.unwrap_or_else(|| cluster.config.count("default.replication.factor"));
     if !(1..=cluster.brokers.len()).contains(&factor) {
-        return Err(format!("replication factor {factor} cannot be reached with {} brokers", cluster.brokers.len()));
+        return Err(format!(
+            "replication factor {factor} cannot be reached with {} brokers",
+            cluster.brokers.len()
+        ));
     }
     let replicas = cluster.place(topic.partitions, factor);
     cluster.create_topic(&topic.name, replicas, config);

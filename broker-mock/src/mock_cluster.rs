@@ -93,7 +93,8 @@ impl MockCluster {
         let mut bound = Vec::with_capacity(nodes.len());
         for (step, node) in (0_u16..).zip(nodes) {
             let port = if port_base == 0 { Some(0) } else { port_base.checked_add(step) };
-            let port = port.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "ports end at 65535"))?;
+            let port =
+                port.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "ports end at 65535"))?;
             let listener = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
             bound.push((node, listener.local_addr()?, listener));
         }
@@ -122,7 +123,8 @@ impl MockCluster {
     /// They end all the same; only the wait for the listeners is cut short.
     pub async fn shutdown(&self) {
         let _ = self.inner.stop.send(true);
-        let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
+        let listeners =
+            std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
         for mut listener in listeners {
             let _ = listener.join().await;
         }
@@ -205,7 +207,9 @@ impl MockCluster {
 
     /// What a group committed for a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Offset> {
-        self.see(|cluster| cluster.offsets.committed(group, topic, partition).map(|committed| committed.offset))
+        self.see(|cluster| {
+            cluster.offsets.committed(group, topic, partition).map(|committed| committed.offset)
+        })
     }
 
     /// The coordinator of a group.
@@ -256,7 +260,8 @@ impl MockCluster {
     pub fn append_raw(&self, topic: &str, partition: i32, batches: Bytes) -> Result<Offset, Unknown> {
         self.act(|cluster| {
             let id = cluster.topic(topic).map(|topic| topic.id);
-            let state = cluster.partition_mut(topic, partition).ok_or_else(|| no_partition(topic, partition))?;
+            let state =
+                cluster.partition_mut(topic, partition).ok_or_else(|| no_partition(topic, partition))?;
             let epoch = state.epoch;
             let first = state.log.append_raw(batches, epoch).map_err(Unknown)?;
             cluster.touched.extend(id.map(|id| (id, partition)));
@@ -284,7 +289,9 @@ impl MockCluster {
     /// # Errors
     /// There is no such topic.
     pub fn delete_topic(&self, topic: &str) -> Result<(), Unknown> {
-        self.act(|cluster| cluster.delete_topic(topic)).map(drop).ok_or_else(|| Unknown(format!("no topic {topic}")))
+        self.act(|cluster| cluster.delete_topic(topic))
+            .map(drop)
+            .ok_or_else(|| Unknown(format!("no topic {topic}")))
     }
 
     /// Lets a topic grow by so many partitions.
@@ -307,7 +314,11 @@ impl MockCluster {
     /// There is no such partition, or the broker is down or unknown.
     pub fn move_leader(&self, topic: &str, partition: i32, node: NodeId) -> Result<(), Unknown> {
         let moved = self.act(|cluster| cluster.move_leader(topic, partition, node));
-        if moved { Ok(()) } else { Err(Unknown(format!("{topic}-{partition} cannot be led by broker {node}"))) }
+        if moved {
+            Ok(())
+        } else {
+            Err(Unknown(format!("{topic}-{partition} cannot be led by broker {node}")))
+        }
     }
 
     /// A broker dies: its connections are cut, its partitions go to the next replica in sync or to nobody. A TCP
@@ -405,7 +416,13 @@ impl MockCluster {
     ///
     /// # Errors
     /// There is no such partition, or the broker holds no replica of it.
-    pub fn set_in_sync(&self, topic: &str, partition: i32, node: NodeId, in_sync: bool) -> Result<(), Unknown> {
+    pub fn set_in_sync(
+        &self,
+        topic: &str,
+        partition: i32,
+        node: NodeId,
+        in_sync: bool,
+    ) -> Result<(), Unknown> {
         self.on_log(topic, partition, |state| {
             if !state.replicas.contains(&node) {
                 return Err(Unknown(format!("broker {node} holds no replica of {topic}-{partition}")));
@@ -438,10 +455,16 @@ impl MockCluster {
         if known { Ok(()) } else { Err(Unknown(format!("no broker {node}"))) }
     }
 
-    fn on_log<T>(&self, topic: &str, partition: i32, change: impl FnOnce(&mut Partition) -> T) -> Result<T, Unknown> {
+    fn on_log<T>(
+        &self,
+        topic: &str,
+        partition: i32,
+        change: impl FnOnce(&mut Partition) -> T,
+    ) -> Result<T, Unknown> {
         self.act(|cluster| {
             let id = cluster.topic(topic).map(|topic| topic.id);
-            let state = cluster.partition_mut(topic, partition).ok_or_else(|| no_partition(topic, partition))?;
+            let state =
+                cluster.partition_mut(topic, partition).ok_or_else(|| no_partition(topic, partition))?;
             let done = change(state);
             cluster.touched.extend(id.map(|id| (id, partition)));
             Ok(done)

@@ -43,7 +43,10 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     }
     let cluster = builder.build()?;
     let port_base = args.port_base.unwrap_or(DEFAULT_PORT);
-    cluster.listen(port_base).await.map_err(|error| format!("cannot listen from port {port_base} on: {error}"))?;
+    cluster
+        .listen(port_base)
+        .await
+        .map_err(|error| format!("cannot listen from port {port_base} on: {error}"))?;
     announce(&cluster.bootstrap(), args.ready_json)?;
     tokio::select! {
         _ = terminate.recv() => {}

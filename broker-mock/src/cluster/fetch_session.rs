@@ -33,7 +33,10 @@ pub(crate) struct SessionPartition {
 }
 
 impl SessionPartition {
-    pub(crate) fn new(topic: TopicKey, partition: &courant_protocol::messages::fetch::FetchPartition) -> Self {
+    pub(crate) fn new(
+        topic: TopicKey,
+        partition: &courant_protocol::messages::fetch::FetchPartition,
+    ) -> Self {
         Self {
             topic,
             partition: partition.partition,
@@ -98,7 +101,8 @@ impl FetchSessions {
             if epoch == FINAL_EPOCH || asked.is_empty() || self.slots == 0 {
                 return SessionFetch::Full(0);
             }
-            let id = std::iter::repeat_with(&mut fresh_id).find(|id| *id > 0 && !self.sessions.contains_key(id));
+            let id =
+                std::iter::repeat_with(&mut fresh_id).find(|id| *id > 0 && !self.sessions.contains_key(id));
             let id = id.unwrap_or_default();
             self.make_room();
             self.sessions.insert(id, FetchSession::new(uses_topic_ids, self.next_use(), asked));
@@ -134,7 +138,8 @@ impl FetchSessions {
         let Some(place) = session.places.get(&key).copied() else { return true };
         let Some(told) = session.partitions.get_mut(&place) else { return true };
         let has_records = answer.records.as_ref().is_some_and(|records| !records.is_empty());
-        let moved = told.high_watermark != answer.high_watermark || told.log_start_offset != answer.log_start_offset;
+        let moved =
+            told.high_watermark != answer.high_watermark || told.log_start_offset != answer.log_start_offset;
         told.high_watermark = answer.high_watermark;
         told.log_start_offset = answer.log_start_offset;
         if answer.error_code != 0 {
@@ -145,7 +150,10 @@ impl FetchSessions {
             session.places.remove(&key);
             session.put(partition);
         }
-        has_records || moved || answer.error_code != 0 || answer.preferred_read_replica != -1
+        has_records
+            || moved
+            || answer.error_code != 0
+            || answer.preferred_read_replica != -1
             || answer.diverging_epoch.epoch != -1
     }
 

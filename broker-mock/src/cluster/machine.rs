@@ -102,7 +102,13 @@ impl Machine {
     }
 
     /// A frame, without its size, came over a connection that was ready.
-    pub(crate) fn handle_frame(&mut self, now: Instant, unix_now: UnixMillis, id: ConnectionId, frame: Bytes) {
+    pub(crate) fn handle_frame(
+        &mut self,
+        now: Instant,
+        unix_now: UnixMillis,
+        id: ConnectionId,
+        frame: Bytes,
+    ) {
         self.begin(now, unix_now, id, frame, None);
         self.wake_touched(now);
     }
@@ -133,8 +139,12 @@ impl Machine {
 
     /// Cuts every connection to a broker.
     pub(crate) fn cut_connections(&mut self, node: NodeId) {
-        let cut: Vec<ConnectionId> =
-            self.connections.iter().filter(|(_, connection)| connection.node == node).map(|(id, _)| *id).collect();
+        let cut: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.node == node)
+            .map(|(id, _)| *id)
+            .collect();
         cut.into_iter().for_each(|id| self.close(id));
     }
 
@@ -153,7 +163,14 @@ impl Machine {
     }
 
     /// Takes a frame in. `held` are the effects of a fault that has held it until now.
-    fn begin(&mut self, now: Instant, unix_now: UnixMillis, id: ConnectionId, frame: Bytes, held: Option<Effects>) {
+    fn begin(
+        &mut self,
+        now: Instant,
+        unix_now: UnixMillis,
+        id: ConnectionId,
+        frame: Bytes,
+        held: Option<Effects>,
+    ) {
         let Some(connection) = self.connections.get(&id) else { return };
         let node = connection.node;
         if connection.authentication == (Authentication::Handshaken { bare_token: true }) {
@@ -250,11 +267,14 @@ impl Machine {
                 return self.close(id);
             }
             Some(_) if effects.delay == Duration::ZERO => return self.close(id),
-            Some(_) => return self.set_phase(id, Phase::Delayed(Vec::new(), Ending::Close), now + effects.delay),
+            Some(_) => {
+                return self.set_phase(id, Phase::Delayed(Vec::new(), Ending::Close), now + effects.delay);
+            }
             None => {}
         }
         let throttle = Duration::from_millis(u64::try_from(throttle_ms).unwrap_or_default());
-        let ending = if throttle.is_zero() { Ending::Open } else { Ending::MuteUntil(now + effects.delay + throttle) };
+        let ending =
+            if throttle.is_zero() { Ending::Open } else { Ending::MuteUntil(now + effects.delay + throttle) };
         if effects.delay > Duration::ZERO {
             return self.set_phase(id, Phase::Delayed(frames, ending), now + effects.delay);
         }
@@ -354,7 +374,9 @@ impl Machine {
     /// After SaslHandshake version 0 the token comes bare, and so does the answer: an empty one.
     fn take_bare_token(&mut self, now: Instant, id: ConnectionId, token: &Bytes) {
         let accepted = handler::sasl_authenticate::is_accepted(&self.cluster, token);
-        let Some(connection) = self.connections.get_mut(&id).filter(|_| accepted) else { return self.close(id) };
+        let Some(connection) = self.connections.get_mut(&id).filter(|_| accepted) else {
+            return self.close(id);
+        };
         connection.authentication = Authentication::Done;
         self.outputs.push_back(Output::SendPart(id, Bytes::from_static(&[0, 0, 0, 0])));
         self.send(now, id, Vec::new(), Ending::Open);

@@ -51,7 +51,8 @@ impl Cluster {
         let slots = spec.config.count("max.incremental.fetch.session.cache.slots");
         let broker = |id: i32| {
             let index = usize::try_from(id - 1).unwrap_or_default();
-            let rack = spec.racks.get(index).map(String::as_str).or_else(|| spec.config.explicit("broker.rack"));
+            let rack =
+                spec.racks.get(index).map(String::as_str).or_else(|| spec.config.explicit("broker.rack"));
             Broker {
                 id: NodeId(id),
                 host: Str::from(format!("mock-{id}")),
@@ -112,7 +113,8 @@ impl Cluster {
         if let Some(broker) = self.coordinators.get(key).and_then(|node| self.brokers.get(node)) {
             return Some(broker).filter(|broker| broker.is_alive);
         }
-        let hash = key.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+        let hash =
+            key.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
         let partition = usize::try_from(hash & i32::MAX).unwrap_or_default() % 50;
         let all: Vec<&Broker> = self.brokers.values().collect();
         let start = partition % all.len().max(1);
@@ -162,16 +164,28 @@ impl Cluster {
         let start = self.next_preferred;
         self.next_preferred = (start + partitions) % alive.len().max(1);
         let replicas = |partition: usize| {
-            alive.iter().copied().cycle().skip((start + partition) % alive.len().max(1)).take(replication_factor).collect()
+            alive
+                .iter()
+                .copied()
+                .cycle()
+                .skip((start + partition) % alive.len().max(1))
+                .take(replication_factor)
+                .collect()
         };
         (0..partitions).map(replicas).collect()
     }
 
     /// Creates a topic whose name and placement were checked.
-    pub(crate) fn create_topic(&mut self, name: &str, replicas: Vec<Vec<NodeId>>, config: TopicConfig) -> TopicId {
+    pub(crate) fn create_topic(
+        &mut self,
+        name: &str,
+        replicas: Vec<Vec<NodeId>>,
+        config: TopicConfig,
+    ) -> TopicId {
         let id = random_uuid(&mut self.rng);
         let name = Str::from(name);
-        let partitions = replicas.into_iter().map(|nodes| Partition::new(nodes, |node| self.is_alive(node))).collect();
+        let partitions =
+            replicas.into_iter().map(|nodes| Partition::new(nodes, |node| self.is_alive(node))).collect();
         let limits = Limits::read(&config, &self.config);
         self.names.insert(id, name.clone());
         self.topics.insert(name.clone(), Topic { name, id, config, limits, partitions });
@@ -182,7 +196,9 @@ impl Cluster {
     pub(crate) fn add_partitions(&mut self, name: &str, replicas: Vec<Vec<NodeId>>) {
         let alive: Vec<NodeId> = self.alive().map(|broker| broker.id).collect();
         if let Some(topic) = self.topics.get_mut(name) {
-            topic.partitions.extend(replicas.into_iter().map(|nodes| Partition::new(nodes, |node| alive.contains(&node))));
+            topic.partitions.extend(
+                replicas.into_iter().map(|nodes| Partition::new(nodes, |node| alive.contains(&node))),
+            );
         }
     }
 

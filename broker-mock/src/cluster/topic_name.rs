@@ -15,7 +15,9 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), String> {
         return Err(format!("Topic name is invalid: it is longer than {MAX_LENGTH} characters"));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
-        return Err(format!("Topic name is invalid: '{name}' holds other characters than ASCII letters, digits, '.', '_' and '-'"));
+        return Err(format!(
+            "Topic name is invalid: '{name}' holds other characters than ASCII letters, digits, '.', '_' and '-'"
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod row;
 mod topic;
 mod topic_rows;
 
-pub use broker::ConfigError;
 pub(crate) use broker::BrokerConfig;
+pub use broker::ConfigError;
 pub(crate) use entry::{Entry, Synonym};
 pub(crate) use topic::{TopicConfig, row as topic_row};

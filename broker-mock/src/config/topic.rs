@@ -21,10 +21,11 @@ impl TopicConfig {
         let Some(value) = value else {
             return Err(format!("Null value not supported for topic configs: {name}"));
         };
-        row.kind
-            .check(value)
-            .map_err(|expected| format!("Invalid value {value} for configuration {name}: expected {expected}"))?;
-        check_range(name, value).map_err(|reason| format!("Invalid value {value} for configuration {name}: {reason}"))?;
+        row.kind.check(value).map_err(|expected| {
+            format!("Invalid value {value} for configuration {name}: expected {expected}")
+        })?;
+        check_range(name, value)
+            .map_err(|reason| format!("Invalid value {value} for configuration {name}: {reason}"))?;
         self.set.insert(name.to_owned(), value.trim().to_owned());
         Ok(())
     }
@@ -55,7 +56,8 @@ impl TopicConfig {
             }
         }
         // KIP-966: with eligible leader replicas the cluster keeps this as a dynamic default.
-        let source = if name == "min.insync.replicas" { Source::DynamicDefaultBroker } else { Source::Default };
+        let source =
+            if name == "min.insync.replicas" { Source::DynamicDefaultBroker } else { Source::Default };
         (row.default.unwrap_or_default().to_owned(), source)
     }
 
@@ -63,7 +65,11 @@ impl TopicConfig {
         let (value, source) = self.in_force(brokers, row.name);
         let mut synonyms = Vec::new();
         if let Some(own) = self.set.get(row.name) {
-            synonyms.push(Synonym { name: row.name.to_owned(), value: Some(own.clone()), source: Source::Topic });
+            synonyms.push(Synonym {
+                name: row.name.to_owned(),
+                value: Some(own.clone()),
+                source: Source::Topic,
+            });
         }
         // Only the strongest property is named, as Kafka does, though weaker ones may give the value.
         if let Some(property) = row.fallbacks.first() {
@@ -74,7 +80,8 @@ impl TopicConfig {
 }
 
 fn property_synonyms(brokers: &BrokerConfig, property: &str) -> Vec<Synonym> {
-    let synonym = |value: &str, source| Synonym { name: property.to_owned(), value: Some(value.to_owned()), source };
+    let synonym =
+        |value: &str, source| Synonym { name: property.to_owned(), value: Some(value.to_owned()), source };
     let default = super::broker::row(property).and_then(|row| row.default);
     let mut synonyms = Vec::new();
     if let Some(value) = brokers.explicit(property) {
@@ -95,7 +102,9 @@ fn in_milliseconds(property: &str, value: &str) -> String {
     } else {
         return value.to_owned();
     };
-    value.parse::<i64>().map_or_else(|_| value.to_owned(), |n| if n < 0 { n } else { n.saturating_mul(unit) }.to_string())
+    value
+        .parse::<i64>()
+        .map_or_else(|_| value.to_owned(), |n| if n < 0 { n } else { n.saturating_mul(unit) }.to_string())
 }
 
 /// Finds a topic config.
@@ -106,7 +115,11 @@ pub(crate) fn row(name: &str) -> Option<&'static Row> {
 /// The limits and the closed lists of Kafka's `LogConfig`.
 pub(crate) fn check_range(name: &str, value: &str) -> Result<(), String> {
     let one_of = |allowed: &[&str]| {
-        if allowed.contains(&value) { Ok(()) } else { Err(format!("String must be one of: {}", allowed.join(", "))) }
+        if allowed.contains(&value) {
+            Ok(())
+        } else {
+            Err(format!("String must be one of: {}", allowed.join(", ")))
+        }
     };
     let at_least = |least: i64| match value.parse::<i64>() {
         Ok(number) if number < least => Err(format!("Value must be at least {least}")),
@@ -121,8 +134,14 @@ pub(crate) fn check_range(name: &str, value: &str) -> Result<(), String> {
         "min.insync.replicas" | "segment.ms" | "flush.messages" | "max.compaction.lag.ms" => at_least(1),
         "segment.bytes" => at_least(1_048_576),
         "segment.index.bytes" => at_least(4),
-        "max.message.bytes" | "segment.jitter.ms" | "flush.ms" | "index.interval.bytes" | "delete.retention.ms"
-        | "min.compaction.lag.ms" | "file.delete.delay.ms" | "message.timestamp.before.max.ms"
+        "max.message.bytes"
+        | "segment.jitter.ms"
+        | "flush.ms"
+        | "index.interval.bytes"
+        | "delete.retention.ms"
+        | "min.compaction.lag.ms"
+        | "file.delete.delay.ms"
+        | "message.timestamp.before.max.ms"
         | "message.timestamp.after.max.ms" => at_least(0),
         "min.cleanable.dirty.ratio" => match value.parse::<f64>() {
             Ok(ratio) if !(0.0..=1.0).contains(&ratio) => Err("Value must be between 0 and 1".to_owned()),

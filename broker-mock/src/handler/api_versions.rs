@@ -29,9 +29,15 @@ static FEATURES: &[(&str, i16, i16, Option<i16>)] = &[
 
 pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     if let Some(error) = call.injected_error() {
-        return ApiVersionsResponse { error_code: error.0, api_keys: announced(cluster), ..Default::default() };
+        return ApiVersionsResponse {
+            error_code: error.0,
+            api_keys: announced(cluster),
+            ..Default::default()
+        };
     }
-    if call.version >= 3 && !(is_valid(&request.client_software_name) && is_valid(&request.client_software_version)) {
+    if call.version >= 3
+        && !(is_valid(&request.client_software_name) && is_valid(&request.client_software_version))
+    {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST.0, ..Default::default() };
     }
     // Before version 4 a feature whose least level is 0 could not be told apart from a missing one.
@@ -62,7 +68,11 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ApiVersionsReques
 /// The answer to a version that is not served.
 pub(crate) fn refusal(cluster: &Cluster) -> ApiVersionsResponse {
     let own = announced(cluster).into_iter().filter(|api| api.api_key == i16::from(ApiKey::ApiVersions));
-    ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION.0, api_keys: own.collect(), ..Default::default() }
+    ApiVersionsResponse {
+        error_code: ErrorCode::UNSUPPORTED_VERSION.0,
+        api_keys: own.collect(),
+        ..Default::default()
+    }
 }
 
 fn announced(cluster: &Cluster) -> Vec<ApiVersion> {

@@ -55,7 +55,12 @@ impl Call {
     }
 
     /// The topic that a request names by id where its version does so, by name before.
-    pub(crate) fn topic<'c>(&self, cluster: &'c Cluster, name: &str, id: TopicId) -> Result<&'c Topic, ErrorCode> {
+    pub(crate) fn topic<'c>(
+        &self,
+        cluster: &'c Cluster,
+        name: &str,
+        id: TopicId,
+    ) -> Result<&'c Topic, ErrorCode> {
         if name.is_empty() && !id.is_zero() {
             return cluster.topic_by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID);
         }
@@ -75,7 +80,11 @@ impl Call {
         }
         let partition = cluster.partition(topic, partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         check_epoch(partition, known_epoch)?;
-        if partition.leader == Some(self.node) { Ok(partition) } else { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) }
+        if partition.leader == Some(self.node) {
+            Ok(partition)
+        } else {
+            Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+        }
     }
 }
 

@@ -13,7 +13,11 @@ use crate::cluster::Cluster;
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 3);
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let grown = match call.injected(&topic.name, -1) {
@@ -54,11 +58,15 @@ fn grow(cluster: &mut Cluster, wanted: &CreatePartitionsTopic, validate_only: bo
         }
         Some(assignments) => {
             if assignments.len() != count - has {
-                let message = format!("{} assignment(s) for {} new partition(s).", assignments.len(), count - has);
+                let message =
+                    format!("{} assignment(s) for {} new partition(s).", assignments.len(), count - has);
                 return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
             }
             let check = |broker_ids: &[i32]| check_assignment(cluster, broker_ids);
-            assignments.iter().map(|assignment| check(&assignment.broker_ids)).collect::<Result<Vec<Vec<NodeId>>, _>>()?
+            assignments
+                .iter()
+                .map(|assignment| check(&assignment.broker_ids))
+                .collect::<Result<Vec<Vec<NodeId>>, _>>()?
         }
     };
     if !validate_only {

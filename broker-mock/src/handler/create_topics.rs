@@ -23,9 +23,14 @@ pub(super) type Refused = (ErrorCode, String);
 /// More partitions than this at once are refused, as a broker's controller does.
 pub(super) const MAX_PARTITIONS: i64 = 10_000;
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &CreateTopicsRequest) -> CreateTopicsResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut seen = BTreeSet::new();
-    let twice: BTreeSet<&Str> = request.topics.iter().map(|t| &t.name).filter(|name| !seen.insert(*name)).collect();
+    let twice: BTreeSet<&Str> =
+        request.topics.iter().map(|t| &t.name).filter(|name| !seen.insert(*name)).collect();
     let mut answered = BTreeSet::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics.iter().filter(|topic| answered.insert(&topic.name)) {
@@ -48,13 +53,20 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &CreateTopicsR
     CreateTopicsResponse { topics, ..Default::default() }
 }
 
-fn create(cluster: &mut Cluster, topic: &CreatableTopic, validate_only: bool) -> Result<CreatableTopicResult, Refused> {
+fn create(
+    cluster: &mut Cluster,
+    topic: &CreatableTopic,
+    validate_only: bool,
+) -> Result<CreatableTopicResult, Refused> {
     check_name(cluster, &topic.name)?;
     let mut config = TopicConfig::default();
     for entry in &topic.configs {
-        config.set(&entry.name, entry.value.as_deref()).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        config
+            .set(&entry.name, entry.value.as_deref())
+            .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     }
-    let replicas = if topic.assignments.is_empty() { placed(cluster, topic)? } else { assigned(cluster, topic)? };
+    let replicas =
+        if topic.assignments.is_empty() { placed(cluster, topic)? } else { assigned(cluster, topic)? };
     let described = config.describe(&cluster.config).into_iter().map(shown).collect();
     let mut result = CreatableTopicResult {
         name: topic.name.clone(),
@@ -91,7 +103,10 @@ fn placed(cluster: &mut Cluster, topic: &CreatableTopic) -> Result<Vec<Vec<NodeI
         partitions => partitions,
     };
     if partitions < 1 {
-        return Err((ErrorCode::INVALID_PARTITIONS, "The number of partitions must be larger than 0.".to_owned()));
+        return Err((
+            ErrorCode::INVALID_PARTITIONS,
+            "The number of partitions must be larger than 0.".to_owned(),
+        ));
     }
     if partitions > MAX_PARTITIONS {
         return Err((ErrorCode::POLICY_VIOLATION, format!("More than {MAX_PARTITIONS} partitions at once.")));
@@ -112,7 +127,9 @@ fn check_replication(cluster: &Cluster, factor: i64) -> Result<(), Refused> {
     }
     let brokers = cluster.alive().count();
     if usize::try_from(factor).is_ok_and(|factor| factor > brokers) {
-        let message = format!("Replication factor {factor} cannot be reached: only {brokers} broker(s) are registered.");
+        let message = format!(
+            "Replication factor {factor} cannot be reached: only {brokers} broker(s) are registered."
+        );
         return Err((ErrorCode::INVALID_REPLICATION_FACTOR, message));
     }
     Ok(())
@@ -126,7 +143,8 @@ fn assigned(cluster: &Cluster, topic: &CreatableTopic) -> Result<Vec<Vec<NodeId>
     }
     let mut replicas = vec![Vec::new(); topic.assignments.len()];
     for assignment in &topic.assignments {
-        let place = usize::try_from(assignment.partition_index).ok().and_then(|index| replicas.get_mut(index));
+        let place =
+            usize::try_from(assignment.partition_index).ok().and_then(|index| replicas.get_mut(index));
         let place = place.ok_or_else(|| invalid("Partitions must be numbered from 0 without a gap."))?;
         if !place.is_empty() {
             return Err(invalid("A partition is assigned twice."));

@@ -12,7 +12,11 @@ use crate::cluster::Cluster;
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 2);
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -29,7 +33,12 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &DeleteRecords
     DeleteRecordsResponse { topics, ..Default::default() }
 }
 
-fn delete(cluster: &mut Cluster, call: &Call, topic: &str, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
+fn delete(
+    cluster: &mut Cluster,
+    call: &Call,
+    topic: &str,
+    wanted: &DeleteRecordsPartition,
+) -> Result<Offset, ErrorCode> {
     let high_watermark = call.led(cluster, topic, wanted.partition_index, -1)?.log.high_watermark();
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let known = cluster.topic(topic).ok_or(unknown)?;

@@ -14,9 +14,14 @@ use crate::cluster::Cluster;
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 6);
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let by_name = request.topic_names.iter().map(|name| (Some(name.clone()), TopicId::ZERO));
-    let listed = request.topics.iter().map(|DeleteTopicState { name, topic_id, .. }| (name.clone(), *topic_id));
+    let listed =
+        request.topics.iter().map(|DeleteTopicState { name, topic_id, .. }| (name.clone(), *topic_id));
     let responses = by_name.chain(listed).map(|(name, id)| delete(cluster, call, name, id)).collect();
     DeleteTopicsResponse { responses, ..Default::default() }
 }

@@ -17,7 +17,11 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 2);
 /// The kind of endpoint that a broker has.
 const BROKERS: i8 = 1;
 
-pub(super) fn handle(cluster: &Cluster, call: &Call, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+pub(super) fn handle(
+    cluster: &Cluster,
+    call: &Call,
+    request: &DescribeClusterRequest,
+) -> DescribeClusterResponse {
     let mismatch = call.version >= 1 && request.endpoint_type != BROKERS;
     let error = call.injected_error().or(mismatch.then_some(ErrorCode::MISMATCHED_ENDPOINT_TYPE));
     if let Some(error) = error {

@@ -22,7 +22,11 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 4);
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
-pub(super) fn handle(cluster: &Cluster, call: &Call, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub(super) fn handle(
+    cluster: &Cluster,
+    call: &Call,
+    request: &DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let results = request.resources.iter().map(|resource| {
         let blank = DescribeConfigsResult {
             resource_type: resource.resource_type,
@@ -32,12 +36,18 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &DescribeConfigsRe
         match entries(cluster, call, resource) {
             Ok(entries) => DescribeConfigsResult {
                 error_message: Some(Str::new()),
-                configs: entries.into_iter().filter(|entry| is_wanted(resource, entry)).map(|e| shown(request, e)).collect(),
+                configs: entries
+                    .into_iter()
+                    .filter(|entry| is_wanted(resource, entry))
+                    .map(|e| shown(request, e))
+                    .collect(),
                 ..blank
             },
-            Err((error, message)) => {
-                DescribeConfigsResult { error_code: error.0, error_message: Some(Str::from(message)), ..blank }
-            }
+            Err((error, message)) => DescribeConfigsResult {
+                error_code: error.0,
+                error_message: Some(Str::from(message)),
+                ..blank
+            },
         }
     });
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }
@@ -105,7 +115,11 @@ fn shown(request: &DescribeConfigsRequest, entry: Entry) -> DescribeConfigsResou
         read_only: !entry.row.dynamic,
         config_source: entry.source.wire(),
         is_sensitive,
-        synonyms: if request.include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
+        synonyms: if request.include_synonyms {
+            entry.synonyms.into_iter().map(synonym).collect()
+        } else {
+            Vec::new()
+        },
         config_type: entry.row.kind.wire(),
         documentation: request.include_documentation.then(|| Str::from_static(entry.row.doc)),
         value: secret(entry.value),

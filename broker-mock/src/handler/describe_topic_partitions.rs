@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::describe_topic_partitions::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
-    DescribeTopicPartitionsResponseTopic, ResponseCursor,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, ResponseCursor,
 };
 use courant_protocol::types::NodeId;
 use courant_protocol::wire::Str;
@@ -24,7 +24,9 @@ pub(super) fn handle(
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
     let (from_topic, from_partition) = match &request.cursor {
-        Some(cursor) => (cursor.topic_name.clone(), usize::try_from(cursor.partition_index).unwrap_or_default()),
+        Some(cursor) => {
+            (cursor.topic_name.clone(), usize::try_from(cursor.partition_index).unwrap_or_default())
+        }
         None => (Str::new(), 0),
     };
     let names: BTreeSet<Str> = if request.topics.is_empty() {
@@ -37,7 +39,8 @@ pub(super) fn handle(
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names.into_iter().filter(|name| *name >= from_topic) {
         if room == 0 {
-            response.next_cursor = Some(ResponseCursor { topic_name: name, partition_index: 0, ..Default::default() });
+            response.next_cursor =
+                Some(ResponseCursor { topic_name: name, partition_index: 0, ..Default::default() });
             break;
         }
         let Some(topic) = cluster.topic(&name).filter(|_| call.injected(&name, -1).is_none()) else {
@@ -57,7 +60,8 @@ pub(super) fn handle(
         });
         if next < topic.partitions.len() {
             let partition_index = i32::try_from(next).unwrap_or_default();
-            response.next_cursor = Some(ResponseCursor { topic_name: name, partition_index, ..Default::default() });
+            response.next_cursor =
+                Some(ResponseCursor { topic_name: name, partition_index, ..Default::default() });
             break;
         }
     }
@@ -87,7 +91,11 @@ fn described(
     partitions.map(|(index, state)| partition(cluster, index, state)).collect()
 }
 
-fn partition(cluster: &Cluster, partition_index: i32, state: &Partition) -> DescribeTopicPartitionsResponsePartition {
+fn partition(
+    cluster: &Cluster,
+    partition_index: i32,
+    state: &Partition,
+) -> DescribeTopicPartitionsResponsePartition {
     let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<i32>>();
     let offline = state.replicas.iter().filter(|node| !cluster.is_alive(**node)).map(|node| node.0);
     DescribeTopicPartitionsResponsePartition {

@@ -5,9 +5,10 @@ use courant_protocol::types::TopicId;
 
 use super::call::{Call, Reply};
 use super::{
-    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata, offset_commit,
-    offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake,
+    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets,
+    metadata, offset_commit, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
+    sasl_handshake,
 };
 use crate::cluster::{Authentication, Cluster};
 
@@ -56,15 +57,21 @@ pub(crate) fn handle(
         AnyRequest::OffsetCommit(request) => offset_commit::handle(cluster, call, request).into(),
         AnyRequest::OffsetFetch(request) => offset_fetch::handle(cluster, call, request).into(),
         AnyRequest::FindCoordinator(request) => find_coordinator::handle(cluster, call, request).into(),
-        AnyRequest::SaslHandshake(request) => sasl_handshake::handle(cluster, authentication, call, request).into(),
+        AnyRequest::SaslHandshake(request) => {
+            sasl_handshake::handle(cluster, authentication, call, request).into()
+        }
         AnyRequest::ApiVersions(request) => api_versions::handle(cluster, call, request).into(),
         AnyRequest::CreateTopics(request) => create_topics::handle(cluster, call, request).into(),
         AnyRequest::DeleteTopics(request) => delete_topics::handle(cluster, call, request).into(),
         AnyRequest::DeleteRecords(request) => delete_records::handle(cluster, call, request).into(),
         AnyRequest::InitProducerId(request) => init_producer_id::handle(cluster, call, request).into(),
-        AnyRequest::OffsetForLeaderEpoch(request) => offset_for_leader_epoch::handle(cluster, call, request).into(),
+        AnyRequest::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::handle(cluster, call, request).into()
+        }
         AnyRequest::DescribeConfigs(request) => describe_configs::handle(cluster, call, request).into(),
-        AnyRequest::SaslAuthenticate(request) => sasl_authenticate::handle(cluster, authentication, call, request),
+        AnyRequest::SaslAuthenticate(request) => {
+            sasl_authenticate::handle(cluster, authentication, call, request)
+        }
         AnyRequest::CreatePartitions(request) => create_partitions::handle(cluster, call, request).into(),
         AnyRequest::DescribeCluster(request) => describe_cluster::handle(cluster, call, request).into(),
         AnyRequest::DescribeTopicPartitions(request) => {
@@ -93,9 +100,10 @@ pub(crate) fn touches(
             .iter()
             .any(|t| named(&t.name, t.topic_id) && t.partition_data.iter().any(|p| wanted(p.index))),
         AnyRequest::Fetch(request) => fetch::touches(cluster, call, request, topic, partition),
-        AnyRequest::ListOffsets(request) => {
-            request.topics.iter().any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index)))
-        }
+        AnyRequest::ListOffsets(request) => request
+            .topics
+            .iter()
+            .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
         AnyRequest::Metadata(request) => request.topics.as_ref().is_none_or(|topics| {
             topics.iter().any(|t| named(t.name.as_deref().unwrap_or_default(), t.topic_id))
         }),
@@ -103,17 +111,19 @@ pub(crate) fn touches(
             .topics
             .iter()
             .any(|t| named(&t.name, t.topic_id) && t.partitions.iter().any(|p| wanted(p.partition_index))),
-        AnyRequest::OffsetForLeaderEpoch(request) => {
-            request.topics.iter().any(|t| t.topic == *topic && t.partitions.iter().any(|p| wanted(p.partition)))
-        }
+        AnyRequest::OffsetForLeaderEpoch(request) => request
+            .topics
+            .iter()
+            .any(|t| t.topic == *topic && t.partitions.iter().any(|p| wanted(p.partition))),
         AnyRequest::CreateTopics(request) => request.topics.iter().any(|t| t.name == *topic),
         AnyRequest::DeleteTopics(request) => {
             request.topic_names.iter().any(|name| *name == *topic)
                 || request.topics.iter().any(|t| named(t.name.as_deref().unwrap_or_default(), t.topic_id))
         }
-        AnyRequest::DeleteRecords(request) => {
-            request.topics.iter().any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index)))
-        }
+        AnyRequest::DeleteRecords(request) => request
+            .topics
+            .iter()
+            .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
         AnyRequest::CreatePartitions(request) => request.topics.iter().any(|t| t.name == *topic),
         AnyRequest::DescribeTopicPartitions(request) => request.topics.iter().any(|t| t.name == *topic),
         _ => false,

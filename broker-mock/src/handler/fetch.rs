@@ -11,8 +11,8 @@ use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::AnyResponse;
 use courant_protocol::messages::fetch::{
-    AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
-    NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse,
+    LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset};
 use courant_protocol::wire::Records;
@@ -36,14 +36,18 @@ const FIRST_WITH_SESSIONS: i16 = 7;
 const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 
 pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &FetchRequest) -> Reply {
-    if let Some(error) = call.errors.iter().find(|injected| injected.topic.is_none() && is_session_error(injected.error)) {
+    if let Some(error) =
+        call.errors.iter().find(|injected| injected.topic.is_none() && is_session_error(injected.error))
+    {
         return FetchResponse { error_code: error.error.0, ..Default::default() }.into();
     }
     let asked = asked(request);
     let (partitions, session_id, is_incremental) = match session(cluster, call, request, &asked) {
         SessionFetch::Full(id) => (asked, id, false),
         SessionFetch::Incremental(id, partitions) => (partitions, id, true),
-        SessionFetch::Refused(error) => return FetchResponse { error_code: error.0, ..Default::default() }.into(),
+        SessionFetch::Refused(error) => {
+            return FetchResponse { error_code: error.0, ..Default::default() }.into();
+        }
     };
     let size = |bytes: i32| usize::try_from(bytes).unwrap_or_default();
     let mut fetch = ParkedFetch {
@@ -81,7 +85,12 @@ fn asked(request: &FetchRequest) -> Vec<SessionPartition> {
     asked
 }
 
-fn session(cluster: &mut Cluster, call: &Call, request: &FetchRequest, asked: &[SessionPartition]) -> SessionFetch {
+fn session(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &FetchRequest,
+    asked: &[SessionPartition],
+) -> SessionFetch {
     if call.version < FIRST_WITH_SESSIONS {
         return SessionFetch::Full(0);
     }
@@ -123,7 +132,11 @@ pub(crate) fn is_satisfied(cluster: &Cluster, fetch: &ParkedFetch) -> bool {
         }
         let isolation = Isolation::from(fetch.isolation_level);
         let most = usize::try_from(wanted.max_bytes).unwrap_or_default();
-        bytes += partition.log.readable_bytes(Offset(wanted.fetch_offset), fetch.min_bytes.min(most.max(1)), isolation);
+        bytes += partition.log.readable_bytes(
+            Offset(wanted.fetch_offset),
+            fetch.min_bytes.min(most.max(1)),
+            isolation,
+        );
         if bytes >= fetch.min_bytes {
             return true;
         }
@@ -143,7 +156,8 @@ pub(crate) fn assemble(cluster: &mut Cluster, fetch: &ParkedFetch) -> FetchRespo
         room = room.saturating_sub(len);
         is_empty &= len == 0;
         let broker = cluster.brokers.get_mut(&fetch.call.node);
-        let is_news = broker.is_none_or(|broker| broker.sessions.is_news(fetch.session_id, &wanted.topic, &data));
+        let is_news =
+            broker.is_none_or(|broker| broker.sessions.is_news(fetch.session_id, &wanted.topic, &data));
         if fetch.is_incremental && !is_news {
             continue;
         }
@@ -157,7 +171,8 @@ pub(crate) fn assemble(cluster: &mut Cluster, fetch: &ParkedFetch) -> FetchRespo
             }),
         }
     }
-    let node_endpoints = if fetch.call.version >= FIRST_WITH_ENDPOINTS { endpoints(cluster, &leaders) } else { Vec::new() };
+    let node_endpoints =
+        if fetch.call.version >= FIRST_WITH_ENDPOINTS { endpoints(cluster, &leaders) } else { Vec::new() };
     FetchResponse { session_id: fetch.session_id, responses, node_endpoints, ..Default::default() }
 }
 
@@ -199,7 +214,10 @@ fn read(
         let aborted = log.aborted_between(offset, slice.next_offset);
         data.aborted_transactions = Some(
             aborted
-                .map(|txn| AbortedTransaction { producer_id: txn.producer_id.0, first_offset: txn.first_offset.0 })
+                .map(|txn| AbortedTransaction {
+                    producer_id: txn.producer_id.0,
+                    first_offset: txn.first_offset.0,
+                })
                 .collect(),
         );
     }
@@ -208,20 +226,30 @@ fn read(
 }
 
 /// The partition, if this broker may read it at the offset.
-fn readable<'c>(cluster: &'c Cluster, call: &Call, wanted: &SessionPartition) -> Result<&'c Partition, ErrorCode> {
+fn readable<'c>(
+    cluster: &'c Cluster,
+    call: &Call,
+    wanted: &SessionPartition,
+) -> Result<&'c Partition, ErrorCode> {
     let topic = call.topic(cluster, &wanted.topic.name, wanted.topic.id)?;
     if let Some(error) = call.injected(&topic.name, wanted.partition) {
         return Err(error);
     }
-    let partition = cluster.partition(&topic.name, wanted.partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let partition =
+        cluster.partition(&topic.name, wanted.partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     check_epoch(partition, wanted.current_leader_epoch)?;
-    let follows = call.version >= FIRST_WITH_RACK && partition.isr.contains(&call.node) && partition.leader.is_some();
+    let follows =
+        call.version >= FIRST_WITH_RACK && partition.isr.contains(&call.node) && partition.leader.is_some();
     if partition.leader != Some(call.node) && !follows {
         return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     }
     let offset = Offset(wanted.fetch_offset);
     let in_range = (partition.log.log_start()..=partition.log.log_end()).contains(&offset);
-    if in_range || diverging(partition, wanted).is_some() { Ok(partition) } else { Err(ErrorCode::OFFSET_OUT_OF_RANGE) }
+    if in_range || diverging(partition, wanted).is_some() {
+        Ok(partition)
+    } else {
+        Err(ErrorCode::OFFSET_OUT_OF_RANGE)
+    }
 }
 
 /// Where the reader's log and this one part, if the reader said what it read last.
@@ -242,7 +270,10 @@ fn nearer_replica(cluster: &Cluster, fetch: &ParkedFetch, partition: &Partition)
         return None;
     }
     let in_rack = |node: &NodeId| {
-        cluster.brokers.get(node).is_some_and(|broker| broker.is_alive && broker.rack.as_ref() == Some(&fetch.rack))
+        cluster
+            .brokers
+            .get(node)
+            .is_some_and(|broker| broker.is_alive && broker.rack.as_ref() == Some(&fetch.rack))
     };
     if in_rack(&fetch.call.node) { None } else { partition.isr.iter().copied().find(in_rack) }
 }
@@ -289,7 +320,13 @@ fn endpoints(cluster: &Cluster, leaders: &BTreeSet<NodeId>) -> Vec<NodeEndpoint>
 }
 
 /// Whether a fetch is about a topic, or about one partition of it, its session's partitions included.
-pub(super) fn touches(cluster: &Cluster, call: &Call, request: &FetchRequest, topic: &str, partition: Option<i32>) -> bool {
+pub(super) fn touches(
+    cluster: &Cluster,
+    call: &Call,
+    request: &FetchRequest,
+    topic: &str,
+    partition: Option<i32>,
+) -> bool {
     let id = cluster.topic(topic).map(|topic| topic.id);
     let is_topic = |key: &TopicKey| if key.name.is_empty() { Some(key.id) == id } else { key.name == *topic };
     let meets = |wanted: &SessionPartition| {

@@ -4,7 +4,9 @@
 //! COORDINATOR_NOT_AVAILABLE while the offsets topic comes into being, and that topic is not listed.
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+use courant_protocol::messages::find_coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+};
 use courant_protocol::wire::Str;
 
 use super::call::Call;
@@ -17,9 +19,14 @@ const FIRST_WITH_KEYS: i16 = 4;
 /// Groups, transactional ids, share groups.
 const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=2;
 
-pub(super) fn handle(cluster: &Cluster, call: &Call, request: &FindCoordinatorRequest) -> FindCoordinatorResponse {
+pub(super) fn handle(
+    cluster: &Cluster,
+    call: &Call,
+    request: &FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
     if call.version >= FIRST_WITH_KEYS {
-        let coordinators = request.coordinator_keys.iter().map(|key| find(cluster, call, key, request.key_type)).collect();
+        let coordinators =
+            request.coordinator_keys.iter().map(|key| find(cluster, call, key, request.key_type)).collect();
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let found = find(cluster, call, &request.key, request.key_type);

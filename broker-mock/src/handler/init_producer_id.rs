@@ -10,7 +10,11 @@ use crate::cluster::Cluster;
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 5);
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &InitProducerIdRequest) -> InitProducerIdResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &InitProducerIdRequest,
+) -> InitProducerIdResponse {
     let refused = |error: ErrorCode| InitProducerIdResponse {
         error_code: error.0,
         producer_id: -1,
@@ -24,5 +28,9 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &InitProducerI
         return refused(ErrorCode::UNSUPPORTED_VERSION);
     }
     // An idempotent producer without transactions always gets a new id: only a coordinator could bump an epoch.
-    InitProducerIdResponse { producer_id: cluster.next_producer_id().0, producer_epoch: 0, ..Default::default() }
+    InitProducerIdResponse {
+        producer_id: cluster.next_producer_id().0,
+        producer_epoch: 0,
+        ..Default::default()
+    }
 }

@@ -31,17 +31,28 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsReques
             .partitions
             .iter()
             .map(|wanted| {
-                let partition = call.led(cluster, &topic.name, wanted.partition_index, wanted.current_leader_epoch);
-                answer(wanted, partition.and_then(|partition| find(partition, wanted.timestamp, isolation, call.version)))
+                let partition =
+                    call.led(cluster, &topic.name, wanted.partition_index, wanted.current_leader_epoch);
+                answer(
+                    wanted,
+                    partition
+                        .and_then(|partition| find(partition, wanted.timestamp, isolation, call.version)),
+                )
             })
             .collect(),
     });
     ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
 }
 
-fn find(partition: &Partition, timestamp: i64, isolation: Isolation, version: i16) -> Result<Found, ErrorCode> {
+fn find(
+    partition: &Partition,
+    timestamp: i64,
+    isolation: Isolation,
+    version: i16,
+) -> Result<Found, ErrorCode> {
     let log = &partition.log;
-    let at = |offset: Offset| Found { offset, timestamp: UnixMillis::NONE, leader_epoch: log.epochs().of(offset) };
+    let at =
+        |offset: Offset| Found { offset, timestamp: UnixMillis::NONE, leader_epoch: log.epochs().of(offset) };
     match timestamp {
         LATEST => {
             let offset = match isolation {

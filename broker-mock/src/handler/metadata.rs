@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
-    MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
 };
 use courant_protocol::types::TopicId;
 
@@ -34,7 +34,9 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &MetadataReque
         topic.topic_authorized_operations =
             if request.include_topic_authorized_operations { TOPIC_OPERATIONS } else { NOT_ASKED };
         let name = topic.name.as_deref().unwrap_or_default();
-        if let Some(error) = call.errors.iter().find(|error| error.partition.is_none() && error.meets(name, -1)) {
+        if let Some(error) =
+            call.errors.iter().find(|error| error.partition.is_none() && error.meets(name, -1))
+        {
             topic.error_code = error.error.0;
             topic.partitions.clear();
         }
@@ -108,7 +110,11 @@ fn find<'c>(cluster: &'c Cluster, wanted: &MetadataRequestTopic) -> Option<&'c T
     }
 }
 
-fn unknown(cluster: &mut Cluster, request: &MetadataRequest, wanted: &MetadataRequestTopic) -> MetadataResponseTopic {
+fn unknown(
+    cluster: &mut Cluster,
+    request: &MetadataRequest,
+    wanted: &MetadataRequestTopic,
+) -> MetadataResponseTopic {
     let refused = |error: ErrorCode| MetadataResponseTopic {
         error_code: error.0,
         name: wanted.name.clone(),
@@ -135,13 +141,17 @@ fn describe(cluster: &Cluster, topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: topic.id,
-        partitions: (0..).zip(&topic.partitions).map(|(index, state)| partition(cluster, index, state)).collect(),
+        partitions: (0..)
+            .zip(&topic.partitions)
+            .map(|(index, state)| partition(cluster, index, state))
+            .collect(),
         ..Default::default()
     }
 }
 
 fn partition(cluster: &Cluster, partition_index: i32, state: &Partition) -> MetadataResponsePartition {
-    let ids = |nodes: &[courant_protocol::types::NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<i32>>();
+    let ids =
+        |nodes: &[courant_protocol::types::NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<i32>>();
     let offline = state.replicas.iter().filter(|node| !cluster.is_alive(**node)).map(|node| node.0);
     MetadataResponsePartition {
         error_code: if state.leader.is_some() { 0 } else { ErrorCode::LEADER_NOT_AVAILABLE.0 },

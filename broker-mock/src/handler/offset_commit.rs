@@ -15,7 +15,11 @@ use crate::cluster::{Cluster, CommittedOffset};
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(2, 10);
 
-pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &OffsetCommitRequest) -> OffsetCommitResponse {
+pub(super) fn handle(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let refused = refuse_group(cluster, call, request);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
@@ -28,9 +32,14 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &OffsetCommitR
                 (None, Ok(name)) => commit(cluster, call, &request.group_id, name, wanted),
             };
             let error_code = done.err().map_or(0, |error| error.0);
-            partitions.push(OffsetCommitResponsePartition { partition_index: wanted.partition_index, error_code });
+            partitions
+                .push(OffsetCommitResponsePartition { partition_index: wanted.partition_index, error_code });
         }
-        topics.push(OffsetCommitResponseTopic { name: topic.name.clone(), topic_id: topic.topic_id, partitions });
+        topics.push(OffsetCommitResponseTopic {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions,
+        });
     }
     OffsetCommitResponse { topics, ..Default::default() }
 }

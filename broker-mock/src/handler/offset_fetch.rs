@@ -5,7 +5,8 @@ use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
-    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
 };
 use courant_protocol::types::TopicId;
 use courant_protocol::wire::Str;
@@ -72,7 +73,8 @@ fn answer(cluster: &Cluster, call: &Call, group: &OffsetFetchRequestGroup) -> Of
                 let named = call.topic(cluster, &topic.name, topic.topic_id);
                 // A topic that is gone has no offsets; only an id can be wrong.
                 let name = named.map_or_else(|_| topic.name.clone(), |topic| topic.name.clone());
-                let error = if named.is_err() && topic.name.is_empty() { ErrorCode::UNKNOWN_TOPIC_ID.0 } else { 0 };
+                let error =
+                    if named.is_err() && topic.name.is_empty() { ErrorCode::UNKNOWN_TOPIC_ID.0 } else { 0 };
                 let partitions = topic.partition_indexes.iter().map(|index| {
                     let committed = cluster.offsets.committed(&group_id, &name, *index);
                     OffsetFetchResponsePartitions { error_code: error, ..shown(*index, committed) }
@@ -95,8 +97,10 @@ fn everything(cluster: &Cluster, call: &Call, group: &str) -> Vec<OffsetFetchRes
             None => {
                 let by_id = call.version >= FIRST_WITH_IDS;
                 let id = cluster.topic(name).map_or(TopicId::ZERO, |topic| topic.id);
-                let (shown_name, topic_id) = if by_id { (Str::new(), id) } else { (name.clone(), TopicId::ZERO) };
-                let topic = OffsetFetchResponseTopics { name: shown_name, topic_id, partitions: vec![partition] };
+                let (shown_name, topic_id) =
+                    if by_id { (Str::new(), id) } else { (name.clone(), TopicId::ZERO) };
+                let topic =
+                    OffsetFetchResponseTopics { name: shown_name, topic_id, partitions: vec![partition] };
                 topics.push((name.clone(), topic));
             }
         }

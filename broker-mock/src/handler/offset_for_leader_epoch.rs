@@ -24,7 +24,9 @@ pub(super) fn handle(
                     let (epoch, end) = state.log.epochs().end_offset_for(asked, state.log.log_end());
                     EpochEndOffset { error_code: 0, partition, leader_epoch: epoch.0, end_offset: end.0 }
                 }
-                Err(error) => EpochEndOffset { error_code: error.0, partition, leader_epoch: -1, end_offset: -1 },
+                Err(error) => {
+                    EpochEndOffset { error_code: error.0, partition, leader_epoch: -1, end_offset: -1 }
+                }
             }
         });
         OffsetForLeaderTopicResult { topic: topic.topic.clone(), partitions: partitions.collect() }

@@ -10,8 +10,8 @@ use courant_protocol::api::VersionRange;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::produce::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
-    ProduceRequest, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
 use courant_protocol::record::{Batch, Batches, ReadOptions};
 use courant_protocol::types::NodeId;
@@ -57,7 +57,11 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &ProduceReques
                 Err(error) => answer(partition.index, Err(Refusal::unexplained(*error)), -1),
             })
             .collect();
-        responses.push(TopicProduceResponse { name: data.name.clone(), topic_id: data.topic_id, partition_responses });
+        responses.push(TopicProduceResponse {
+            name: data.name.clone(),
+            topic_id: data.topic_id,
+            partition_responses,
+        });
     }
     if request.acks == 0 {
         let failed = responses.iter().flat_map(|topic| &topic.partition_responses).any(|p| p.error_code != 0);
@@ -75,7 +79,9 @@ fn produce(
     leaders: &mut BTreeSet<NodeId>,
 ) -> PartitionProduceResponse {
     let appended = append(cluster, call, request, topic, data);
-    let Some(partition) = cluster.partition(topic, data.index) else { return answer(data.index, appended, -1) };
+    let Some(partition) = cluster.partition(topic, data.index) else {
+        return answer(data.index, appended, -1);
+    };
     let error = appended.as_ref().err().map(|refusal| refusal.error);
     let knows_log = error.is_none_or(|error| !SILENT_ABOUT_THE_LOG.contains(&error));
     let log_start_offset = if knows_log { partition.log.log_start().0 } else { -1 };
@@ -126,10 +132,16 @@ fn the_batch(records: Records, version: i16) -> Result<Batch, Refusal> {
     let batch = match batches.next() {
         Some(Ok(batch)) => batch,
         Some(Err(error)) => return Err(Refusal::new(ErrorCode::CORRUPT_MESSAGE, error.to_string())),
-        None => return Err(invalid("A Produce request carries exactly one record batch per partition, this one none")),
+        None => {
+            return Err(invalid(
+                "A Produce request carries exactly one record batch per partition, this one none",
+            ));
+        }
     };
     if batches.remaining_bytes() > 0 {
-        return Err(invalid("A Produce request carries exactly one record batch per partition, this one more"));
+        return Err(invalid(
+            "A Produce request carries exactly one record batch per partition, this one more",
+        ));
     }
     let header = batch.header();
     if header.magic != 2 {
@@ -144,7 +156,11 @@ fn the_batch(records: Records, version: i16) -> Result<Batch, Refusal> {
     Ok(batch)
 }
 
-fn answer(index: i32, appended: Result<Appended, Refusal>, log_start_offset: i64) -> PartitionProduceResponse {
+fn answer(
+    index: i32,
+    appended: Result<Appended, Refusal>,
+    log_start_offset: i64,
+) -> PartitionProduceResponse {
     let blank = PartitionProduceResponse { index, log_start_offset, ..Default::default() };
     match appended {
         Ok(appended) => PartitionProduceResponse {

@@ -25,7 +25,10 @@ pub(super) fn handle(
         return refused(error, "injected");
     }
     if !is_accepted(cluster, &request.auth_bytes) {
-        return refused(ErrorCode::SASL_AUTHENTICATION_FAILED, "Authentication failed: Invalid username or password");
+        return refused(
+            ErrorCode::SASL_AUTHENTICATION_FAILED,
+            "Authentication failed: Invalid username or password",
+        );
     }
     *authentication = Authentication::Done;
     SaslAuthenticateResponse { error_message: Some(Str::new()), ..Default::default() }.into()
@@ -35,11 +38,14 @@ pub(super) fn handle(
 pub(crate) fn is_accepted(cluster: &Cluster, token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == 0);
     let (authorization, name, password) = (parts.next(), parts.next(), parts.next());
-    let (Some(authorization), Some(name), Some(password), None) = (authorization, name, password, parts.next()) else {
+    let (Some(authorization), Some(name), Some(password), None) =
+        (authorization, name, password, parts.next())
+    else {
         return false;
     };
     let known = std::str::from_utf8(name).ok().and_then(|name| cluster.users.get(name));
-    known.is_some_and(|known| known.as_bytes() == password) && (authorization.is_empty() || authorization == name)
+    known.is_some_and(|known| known.as_bytes() == password)
+        && (authorization.is_empty() || authorization == name)
 }
 
 fn refused(error: ErrorCode, message: &'static str) -> Reply {

@@ -58,12 +58,18 @@ impl Refusal {
 pub(super) fn admit(batch: &Batch, context: &AppendContext) -> Result<(BatchHeader, Bytes), Refusal> {
     let header = *batch.header();
     if header.base_offset != Offset(0) {
-        return Err(invalid(format!("The baseOffset of the record batch should be 0, but it is {}", header.base_offset)));
+        return Err(invalid(format!(
+            "The baseOffset of the record batch should be 0, but it is {}",
+            header.base_offset
+        )));
     }
     if header.size_bytes > context.max_message_bytes {
         return Err(Refusal::new(
             ErrorCode::MESSAGE_TOO_LARGE,
-            format!("The record batch size is {} bytes which exceeds the maximum configured value of {}.", header.size_bytes, context.max_message_bytes),
+            format!(
+                "The record batch size is {} bytes which exceeds the maximum configured value of {}.",
+                header.size_bytes, context.max_message_bytes
+            ),
         ));
     }
     if batch.check_crc().is_err() {
@@ -87,7 +93,10 @@ fn invalid(message: impl Into<String>) -> Refusal {
 fn check_header(header: &BatchHeader) -> Result<(), Refusal> {
     let span = header.last_offset.0 - header.base_offset.0 + 1;
     if span != i64::from(header.count) {
-        return Err(invalid(format!("Inconsistent batch offset range: {} records over {span} offsets", header.count)));
+        return Err(invalid(format!(
+            "Inconsistent batch offset range: {} records over {span} offsets",
+            header.count
+        )));
     }
     if header.attributes.is_control() {
         return Err(invalid("Clients are not allowed to write control records"));
@@ -113,7 +122,10 @@ fn check_keys(batch: &Batch) -> Result<(), Refusal> {
     if refusal.records.is_empty() {
         return Ok(());
     }
-    refusal.message = Some(format!("One or more records have been rejected due to {} record errors in total", refusal.records.len()));
+    refusal.message = Some(format!(
+        "One or more records have been rejected due to {} record errors in total",
+        refusal.records.len()
+    ));
     Err(refusal)
 }
 
@@ -128,20 +140,28 @@ fn check_time(batch: &Batch, context: &AppendContext) -> Result<(), Refusal> {
     let mut refusal = Refusal::unexplained(ErrorCode::INVALID_TIMESTAMP);
     for_each_record(batch, |index, _, timestamp| {
         if timestamp.is_some() && !(earliest..=latest).contains(&timestamp.0) {
-            refusal.records.push((index, format!("Timestamp {timestamp} is out of range {earliest} to {latest}")));
+            refusal
+                .records
+                .push((index, format!("Timestamp {timestamp} is out of range {earliest} to {latest}")));
         }
     })?;
     if refusal.records.is_empty() {
         return Ok(());
     }
-    refusal.message = Some(format!("One or more records have been rejected due to {} record errors in total", refusal.records.len()));
+    refusal.message = Some(format!(
+        "One or more records have been rejected due to {} record errors in total",
+        refusal.records.len()
+    ));
     Err(refusal)
 }
 
 /// What a check sees of a record: its place in the batch, its key, its time.
 type Check<'a> = dyn FnMut(i32, Option<&[u8]>, UnixMillis) + 'a;
 
-fn for_each_record(batch: &Batch, mut check: impl FnMut(i32, Option<&[u8]>, UnixMillis)) -> Result<(), Refusal> {
+fn for_each_record(
+    batch: &Batch,
+    mut check: impl FnMut(i32, Option<&[u8]>, UnixMillis),
+) -> Result<(), Refusal> {
     let check: &mut Check<'_> = &mut check;
     let unreadable = |error: courant_protocol::record::RecordError| invalid(error.to_string());
     let records = batch.records(&mut CompressionScratch::new()).map_err(unreadable)?;

@@ -25,7 +25,10 @@ impl EpochCache {
     /// The epoch in which the record at `offset` was written.
     pub(crate) fn of(&self, offset: Offset) -> LeaderEpoch {
         let after = self.entries.partition_point(|(_, start)| *start <= offset);
-        after.checked_sub(1).and_then(|at| self.entries.get(at)).map_or(LeaderEpoch::NONE, |(epoch, _)| *epoch)
+        after
+            .checked_sub(1)
+            .and_then(|at| self.entries.get(at))
+            .map_or(LeaderEpoch::NONE, |(epoch, _)| *epoch)
     }
 
     /// Where `requested` ended: the largest epoch up to it, and the first offset that is not of that epoch.
@@ -40,7 +43,8 @@ impl EpochCache {
         }
         let higher = self.entries.partition_point(|(epoch, _)| *epoch <= requested);
         let Some((_, end)) = self.entries.get(higher) else { return (LeaderEpoch::NONE, Offset::NONE) };
-        let floor = higher.checked_sub(1).and_then(|at| self.entries.get(at)).map_or(requested, |(epoch, _)| *epoch);
+        let floor =
+            higher.checked_sub(1).and_then(|at| self.entries.get(at)).map_or(requested, |(epoch, _)| *epoch);
         (floor, *end)
     }
 

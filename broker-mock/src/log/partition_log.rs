@@ -2,9 +2,9 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use courant_protocol::record::control::ControlRecord;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{Batch, BatchHeader, Batches, ReadOptions};
 use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
 use courant_protocol::wire::Records;
@@ -103,7 +103,10 @@ impl PartitionLog {
             } else if header.magic >= 2 {
                 StoredBatch::placed(header, batch.bytes(), end.max(header.base_offset), epoch)
             } else {
-                return Err(format!("a message set at offset {} lies before the log's end {end}", header.base_offset));
+                return Err(format!(
+                    "a message set at offset {} lies before the log's end {end}",
+                    header.base_offset
+                ));
             };
             first = first.or(Some(stored.header.base_offset));
             let marker = header.attributes.is_control().then(|| control_record(&batch)).flatten();
@@ -117,8 +120,12 @@ impl PartitionLog {
         if header.producer_id.is_some() {
             self.producers.remember(header);
             match marker {
-                Some(ControlRecord::Commit { .. }) => self.transactions.end(header.producer_id, header.last_offset, true),
-                Some(ControlRecord::Abort { .. }) => self.transactions.end(header.producer_id, header.last_offset, false),
+                Some(ControlRecord::Commit { .. }) => {
+                    self.transactions.end(header.producer_id, header.last_offset, true)
+                }
+                Some(ControlRecord::Abort { .. }) => {
+                    self.transactions.end(header.producer_id, header.last_offset, false)
+                }
                 _ if header.attributes.is_transactional() && !header.attributes.is_control() => {
                     self.transactions.begin(header.producer_id, header.base_offset);
                 }
@@ -136,7 +143,13 @@ impl PartitionLog {
     ///
     /// The first batch is given whole however large it is if `at_least_one` (KIP-74); else a first batch that does
     /// not fit gives nothing.
-    pub(crate) fn read(&self, offset: Offset, max_bytes: usize, at_least_one: bool, isolation: Isolation) -> Slice {
+    pub(crate) fn read(
+        &self,
+        offset: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+    ) -> Slice {
         let limit = self.readable_end(isolation);
         let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
         let mut rope = Rope::default();
@@ -257,7 +270,11 @@ impl PartitionLog {
         &self.batches
     }
 
-    pub(crate) fn aborted_between(&self, from: Offset, to: Offset) -> impl Iterator<Item = AbortedTransaction> {
+    pub(crate) fn aborted_between(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> impl Iterator<Item = AbortedTransaction> {
         self.transactions.aborted_between(from, to)
     }
 }

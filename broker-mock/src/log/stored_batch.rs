@@ -19,7 +19,12 @@ pub(crate) struct StoredBatch {
 impl StoredBatch {
     /// Gives `batch` its place. The body stays where it is, unless the batch is so small that keeping the frame
     /// that it arrived in would cost more than a copy.
-    pub(super) fn placed(mut header: BatchHeader, batch: &Bytes, base_offset: Offset, epoch: LeaderEpoch) -> Self {
+    pub(super) fn placed(
+        mut header: BatchHeader,
+        batch: &Bytes,
+        base_offset: Offset,
+        epoch: LeaderEpoch,
+    ) -> Self {
         let copied = if batch.len() <= COPIED_BYTES { batch.len() } else { BATCH_OVERHEAD };
         let mut head = BytesMut::from(batch.get(..copied).unwrap_or_default());
         patch_base_offset_and_epoch(&mut head, base_offset, epoch);

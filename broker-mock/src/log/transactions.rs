@@ -38,7 +38,11 @@ impl Transactions {
     }
 
     /// The aborted transactions that touch the offsets from `from` up to but not including `to`.
-    pub(super) fn aborted_between(&self, from: Offset, to: Offset) -> impl Iterator<Item = AbortedTransaction> {
+    pub(super) fn aborted_between(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> impl Iterator<Item = AbortedTransaction> {
         self.aborted.iter().copied().filter(move |txn| txn.last_offset >= from && txn.first_offset < to)
     }
 

@@ -113,7 +113,8 @@ impl State {
     fn distribute(&mut self) -> Vec<Waker> {
         let mut woken = Vec::new();
         while let Some(output) = self.machine.poll_output() {
-            let (Output::Send(id, _) | Output::SendPart(id, _) | Output::Close(id) | Output::Ready(id)) = output;
+            let (Output::Send(id, _) | Output::SendPart(id, _) | Output::Close(id) | Output::Ready(id)) =
+                output;
             let Some(outbox) = self.links.get_mut(&id) else { continue };
             match output {
                 Output::Send(_, frame) => outbox.segments.extend(frame.into_segments()),

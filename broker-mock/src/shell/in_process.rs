@@ -81,7 +81,11 @@ impl Duplex for InProcess {
             self.link.poll(cx);
         }
         if !self.link.wants_bytes() {
-            return if self.link.is_over() { Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) } else { Poll::Pending };
+            return if self.link.is_over() {
+                Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+            } else {
+                Poll::Pending
+            };
         }
         let incoming = self.link.incoming();
         let before = incoming.len();

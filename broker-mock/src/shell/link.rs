@@ -56,7 +56,8 @@ impl Link {
     /// The same with room for the rest of a frame that has begun, as far as what came of it vouches for.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
         let prefix = self.incoming.get(..4).and_then(|prefix| <[u8; 4]>::try_from(prefix).ok());
-        let size = prefix.and_then(|prefix| read_size(prefix, self.max_request_bytes).ok()).unwrap_or_default();
+        let size =
+            prefix.and_then(|prefix| read_size(prefix, self.max_request_bytes).ok()).unwrap_or_default();
         let missing = (4 + size).saturating_sub(self.incoming.len());
         self.incoming.reserve(missing.clamp(LEAST_ROOM_BYTES, READ_AHEAD_BYTES.max(self.incoming.len())));
         &mut self.incoming
