@@ -1,1 +1,37 @@
-//! (to be written)
+//! A consumer for Apache Kafka: fetches from every broker on its own, in the background, and never holds one up for another.
+//!
+//! ```text
+//! consumer.rs poll() ─► machine/subscription ─► machine/partition ─► machine/fetcher (+ fetch_session) ─► driver.rs ─► links.rs ─► broker
+//! Batch, ConsumerRecord ◄── machine/stretch (checked, decompressed, sliced; isolation) ◄── machine/buffer ◄── one slice per partition ◄┘
+//!                           the position moves here, on hand-out
+//! commit() ─► machine/commit (one after the other) ─► driver.rs ─► calls.rs ─► the group's coordinator
+//! ```
+//!
+//! The application's task and the driver share one lock around the machines ([`shared`]); neither waits for I/O while it
+//! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
+//! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
+//! [`ConsumerRecord`] holds one reference to them.
+mod builder;
+mod calls;
+pub mod config;
+mod consumer;
+mod driver;
+mod error;
+mod links;
+mod lookup;
+mod machine;
+mod offsets;
+mod record;
+mod requests;
+mod shared;
+mod stream;
+
+pub use builder::ConsumerBuilder;
+pub use consumer::{Commit, Consumer};
+pub use courant_protocol::record::{Header, Headers};
+pub use error::{Error, ErrorKind};
+pub use machine::isolation::IsolationLevel;
+pub use machine::reset::OffsetReset;
+pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
+pub use record::{Batch, ConsumerRecord, Iter, Record};
+pub use stream::RecordStream;

@@ -151,6 +151,18 @@ impl BatchRecords {
         }
     }
 
+    /// Goes on where an iterator of the same batch stood; a mark of another batch gives errors or other records.
+    #[inline]
+    pub fn iter_from(&self, mark: RecordMark) -> RecordIter<'_> {
+        RecordIter {
+            cursor: Cursor::new(self.body.get(mark.position..).unwrap_or_default()),
+            header: &self.header,
+            format: self.format,
+            index: mark.index,
+            ended: false,
+        }
+    }
+
     /// Reads all records once, so that nothing is handed out of a batch that is malformed further on.
     ///
     /// # Errors
@@ -199,7 +211,20 @@ pub struct RecordIter<'a> {
     ended: bool,
 }
 
+/// A place between two records of a batch, to come back to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordMark {
+    position: usize,
+    index: u32,
+}
+
 impl<'a> RecordIter<'a> {
+    /// Where the next record stands in `records`, which this iterator came from.
+    #[inline]
+    pub fn mark(&self, records: &BatchRecords) -> RecordMark {
+        RecordMark { position: records.body.len().saturating_sub(self.cursor.rest.len()), index: self.index }
+    }
+
     #[inline]
     fn next_v2(&mut self) -> Option<Result<RecordView<'a>, RecordError>> {
         if i64::from(self.index) >= i64::from(self.header.count) {

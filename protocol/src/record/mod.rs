@@ -40,7 +40,7 @@ mod sealed;
 mod varint;
 mod view;
 
-pub use batch::{Batch, BatchRecords, RecordIter};
+pub use batch::{Batch, BatchRecords, RecordIter, RecordMark};
 pub use batch_reader::{Batches, ReadOptions};
 pub use batch_writer::{AppendError, BatchWriter, NO_HEADERS, WriterOptions, record_size_upper_bound};
 pub use error::RecordError;

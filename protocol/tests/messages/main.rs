@@ -1,8 +1,6 @@
 //! Every message of every API: Java's bytes, Java's JSON, and round trips of random values.
-#![allow(clippy::expect_used, clippy::panic)]
-
 mod build;
-#[allow(clippy::too_many_lines, clippy::field_reassign_with_default)]
+#[allow(clippy::too_many_lines)]
 mod builders;
 mod golden;
 mod round_trip;

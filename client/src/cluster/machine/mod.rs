@@ -9,6 +9,3 @@ mod peers;
 mod refresh;
 
 pub(crate) use self::metadata::{MetadataEvent, MetadataMachine, MetadataOptions, Question};
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,146 @@
+//! The settings of a consumer before it starts.
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use courant_client::Kafka;
+use courant_client::config::Properties;
+use courant_protocol::types::TopicPartition;
+
+use crate::config::ConsumerSettings;
+use crate::consumer::Consumer;
+use crate::error::Error;
+use crate::machine::isolation::IsolationLevel;
+use crate::machine::reset::OffsetReset;
+
+/// Settings for a [`Consumer`], by Kafka's property names or by methods; made by [`Consumer::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "call start()"]
+pub struct ConsumerBuilder {
+    kafka: Kafka,
+    properties: Properties,
+    assignment: Vec<TopicPartition>,
+    failed: Option<Error>,
+}
+
+impl ConsumerBuilder {
+    pub(crate) fn new(kafka: &Kafka) -> Self {
+        Self { kafka: kafka.clone(), properties: Properties::new(), assignment: Vec::new(), failed: None }
+    }
+
+    /// `group.id`: the group that offsets are committed for, and that reading goes on from.
+    pub fn group(self, group: impl Into<String>) -> Self {
+        self.set("group.id", group.into())
+    }
+
+    /// The partitions to read: `[("orders", 0), ("orders", 1)]`.
+    pub fn assign<P: Into<TopicPartition>>(mut self, partitions: impl IntoIterator<Item = P>) -> Self {
+        self.assignment.extend(partitions.into_iter().map(Into::into));
+        self
+    }
+
+    /// `auto.offset.reset`: where to start without a committed offset; also as text (`"earliest"`, `"by_duration:PT1H"`).
+    pub fn auto_offset_reset(self, reset: impl fmt::Display) -> Self {
+        self.set("auto.offset.reset", reset)
+    }
+
+    /// Where to start without a committed offset.
+    pub fn offset_reset(self, reset: OffsetReset) -> Self {
+        self.set("auto.offset.reset", reset)
+    }
+
+    /// `isolation.level`: whether records of open and aborted transactions are handed out.
+    pub fn isolation_level(self, level: IsolationLevel) -> Self {
+        let word = match level {
+            IsolationLevel::ReadUncommitted => "read_uncommitted",
+            IsolationLevel::ReadCommitted => "read_committed",
+        };
+        self.set("isolation.level", word)
+    }
+
+    /// `enable.auto.commit`: whether finished offsets are committed in the background.
+    pub fn auto_commit(self, on: bool) -> Self {
+        self.set("enable.auto.commit", on)
+    }
+
+    /// `auto.commit.interval.ms`: how often.
+    pub fn auto_commit_interval(mut self, interval: Duration) -> Self {
+        self.properties.set_millis("auto.commit.interval.ms", interval);
+        self
+    }
+
+    /// `max.poll.records`: how many records a poll hands out at most, from 1.
+    pub fn max_poll_records(self, records: u32) -> Self {
+        self.set("max.poll.records", records)
+    }
+
+    /// `fetch.max.wait.ms`: how long a broker waits for `fetch.min.bytes`.
+    pub fn fetch_max_wait(mut self, wait: Duration) -> Self {
+        self.properties.set_millis("fetch.max.wait.ms", wait);
+        self
+    }
+
+    /// `fetch.min.bytes`: how much a broker waits for.
+    pub fn fetch_min_bytes(self, bytes: u32) -> Self {
+        self.set("fetch.min.bytes", bytes)
+    }
+
+    /// `fetch.max.bytes`: the most that one fetch brings.
+    pub fn fetch_max_bytes(self, bytes: u32) -> Self {
+        self.set("fetch.max.bytes", bytes)
+    }
+
+    /// `max.partition.fetch.bytes`: the most that one fetch brings of a partition.
+    pub fn max_partition_fetch_bytes(self, bytes: u32) -> Self {
+        self.set("max.partition.fetch.bytes", bytes)
+    }
+
+    /// `fetch.buffer.bytes`: the memory for everything fetched and not finished, decompressed bytes included. Courant's own.
+    pub fn fetch_buffer_bytes(self, bytes: u64) -> Self {
+        self.set("fetch.buffer.bytes", bytes)
+    }
+
+    /// `client.rack`: where this client is, so that a close replica can be read from (KIP-392).
+    pub fn client_rack(self, rack: impl Into<String>) -> Self {
+        self.set("client.rack", rack.into())
+    }
+
+    /// Sets a property by Kafka's name; [`Self::start`] says if there is no such one.
+    pub fn set(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    /// Takes over properties, on top of those set before. Those of other clients are passed over if they came from a file.
+    pub fn properties(mut self, properties: &Properties) -> Self {
+        self.properties.merge(properties);
+        self
+    }
+
+    /// Takes over a `.properties` file, on top of those set before; [`Self::start`] says if it cannot be read.
+    pub fn properties_file(mut self, path: impl AsRef<Path>) -> Self {
+        match Properties::read(path) {
+            Ok(properties) => {
+                self.properties.merge(&properties);
+            }
+            Err(error) => self.failed = Some(courant_client::Error::from(error).into()),
+        }
+        self
+    }
+
+    /// Starts to fetch in the background.
+    ///
+    /// # Errors
+    /// A property that is unknown, refused, or has a value that it does not take. No broker is asked for anything yet:
+    /// what they have against it is told by the first [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// Either the consumer is there or nothing was begun; the future never waits.
+    pub async fn start(self) -> Result<Consumer, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let settings = ConsumerSettings::new(&self.properties).map_err(courant_client::Error::from)?;
+        Ok(Consumer::spawn(self.kafka, settings, self.assignment))
+    }
+}

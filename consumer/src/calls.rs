@@ -1,0 +1,149 @@
+//! Requests of the driver on the client's shared connections: questions about offsets, and commits.
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use courant_client::Kafka;
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::types::{NodeId, TopicPartition};
+
+use crate::config::ConsumerSettings;
+use crate::error::{Error, ErrorKind};
+use crate::lookup::{self, Answers};
+use crate::machine::commit::CommitRequest;
+use crate::machine::isolation::IsolationLevel;
+use crate::machine::partition::Question;
+use crate::machine::subscription::{Answer, Asked};
+use crate::requests::TopicIds;
+
+/// A request that is out.
+pub(crate) type Call = Pin<Box<dyn Future<Output = CallDone> + Send>>;
+
+/// What came of it.
+pub(crate) enum CallDone {
+    /// The answers to questions, and what failed on the way, if that concerns more than them.
+    Answers(Vec<(Asked, Answer)>, Option<Error>),
+    /// The answer to a commit.
+    Commit(Result<BTreeMap<TopicPartition, ErrorCode>, Error>),
+}
+
+/// One call per broker and kind of question.
+pub(crate) fn questions(
+    kafka: &Kafka,
+    settings: &Arc<ConsumerSettings>,
+    questions: Vec<Asked>,
+    ids: &TopicIds,
+    now: Instant,
+) -> Vec<Call> {
+    let deadline = now + kafka.settings().request_timeout;
+    let mut committed = Vec::new();
+    let mut offsets: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();
+    let mut epochs: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();
+    for asked in questions {
+        match asked.question {
+            Question::Committed => committed.push(asked),
+            Question::OffsetAt(node, _) => offsets.entry(node).or_default().push(asked),
+            Question::EpochEnd(node, _) => epochs.entry(node).or_default().push(asked),
+        }
+    }
+    let mut calls: Vec<Call> = Vec::new();
+    if !committed.is_empty() {
+        calls.push(Box::pin(ask_committed(
+            kafka.clone(),
+            Arc::clone(settings),
+            committed,
+            ids.clone(),
+            deadline,
+        )));
+    }
+    for (node, asked) in offsets {
+        calls.push(Box::pin(ask_offsets(kafka.clone(), settings.isolation, node, asked, deadline)));
+    }
+    for (node, asked) in epochs {
+        calls.push(Box::pin(ask_epochs(kafka.clone(), node, asked, deadline)));
+    }
+    calls
+}
+
+/// A commit.
+pub(crate) fn commit(
+    kafka: &Kafka,
+    settings: &Arc<ConsumerSettings>,
+    request: CommitRequest,
+    mut ids: TopicIds,
+    now: Instant,
+) -> Call {
+    let (kafka, settings) = (kafka.clone(), Arc::clone(settings));
+    let deadline = now + kafka.settings().request_timeout;
+    let deadline = request.deadline.map_or(deadline, |whole| deadline.min(whole));
+    Box::pin(async move {
+        // Offsets of partitions that are not assigned are committed as well.
+        for (topic, id) in lookup::topic_ids(kafka.cluster(), request.offsets.keys()) {
+            ids.entry(topic).or_insert(id);
+        }
+        let group = settings.group.as_deref().unwrap_or_default();
+        CallDone::Commit(lookup::send_commit(kafka.cluster(), group, &request.offsets, &ids, deadline).await)
+    })
+}
+
+async fn ask_committed(
+    kafka: Kafka,
+    settings: Arc<ConsumerSettings>,
+    asked: Vec<Asked>,
+    ids: TopicIds,
+    deadline: Instant,
+) -> CallDone {
+    let partitions: Vec<_> = asked.iter().map(|asked| asked.partition.clone()).collect();
+    let group = settings.group.as_deref().unwrap_or_default();
+    let stable = settings.isolation == IsolationLevel::ReadCommitted;
+    let answers = lookup::ask_committed(kafka.cluster(), group, &partitions, &ids, stable, deadline).await;
+    done(asked, answers, Answer::Committed)
+}
+
+async fn ask_offsets(
+    kafka: Kafka,
+    isolation: IsolationLevel,
+    node: NodeId,
+    asked: Vec<Asked>,
+    deadline: Instant,
+) -> CallDone {
+    let wanted = asked.iter().filter_map(|asked| match asked.question {
+        Question::OffsetAt(_, timestamp) => Some((asked.partition.clone(), (timestamp, asked.leader_epoch))),
+        _ => None,
+    });
+    let answers = lookup::ask_offsets(kafka.cluster(), node, &wanted.collect(), isolation, deadline).await;
+    done(asked, answers, |listed| Answer::OffsetAt(listed.map(|listed| (listed.offset, listed.leader_epoch))))
+}
+
+async fn ask_epochs(kafka: Kafka, node: NodeId, asked: Vec<Asked>, deadline: Instant) -> CallDone {
+    let wanted = asked.iter().filter_map(|asked| match asked.question {
+        Question::EpochEnd(_, epoch) => Some((asked.partition.clone(), (epoch, asked.leader_epoch))),
+        _ => None,
+    });
+    let answers = lookup::ask_epoch_ends(kafka.cluster(), node, &wanted.collect(), deadline).await;
+    done(asked, answers, Answer::EpochEnd)
+}
+
+/// Ties what was answered to what was asked.
+fn done<T>(asked: Vec<Asked>, answers: Result<Answers<T>, Error>, answer: impl Fn(T) -> Answer) -> CallDone {
+    let (mut answers, failure) = match answers {
+        Ok(answers) => (answers, None),
+        Err(error) => (Answers::new(), Some(error)),
+    };
+    let missing = || {
+        Error::new(ErrorKind::Client(courant_client::ErrorKind::Protocol), "the broker left a partition out")
+    };
+    let paired = asked.into_iter().map(|asked| {
+        let told = match (answers.remove(&asked.partition), &failure) {
+            (Some(Ok(value)), _) => answer(value),
+            (Some(Err(code)), _) => Answer::Code(code),
+            (None, Some(failure)) => Answer::Error(failure.clone()),
+            (None, None) => Answer::Error(missing()),
+        };
+        (asked, told)
+    });
+    let paired = paired.collect();
+    CallDone::Answers(paired, failure)
+}

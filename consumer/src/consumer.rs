@@ -1,0 +1,608 @@
+//! The handle of a consumer: what applications hold.
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use courant_client::Kafka;
+use courant_protocol::compression::CompressionScratch;
+use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
+use courant_runtime::Task;
+
+use crate::builder::ConsumerBuilder;
+use crate::config::ConsumerSettings;
+use crate::driver::Driver;
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::lookup;
+use crate::machine::commit::{CommitId, Offsets, Persistence};
+use crate::machine::core::{Core, CoreSettings, SeekTo, Turn};
+use crate::machine::fetcher::FetchLimits;
+use crate::machine::position::Token;
+use crate::machine::reset::{EARLIEST, LATEST, OffsetReset};
+use crate::machine::stretch::{ReadRules, Slice, Taken};
+use crate::machine::subscription::SubscriptionSettings;
+use crate::offsets::{OffsetAndMetadata, OffsetAndTimestamp};
+use crate::record::Batch;
+use crate::shared::Shared;
+use crate::stream::RecordStream;
+
+/// A consumer: records of assigned partitions, in order within each, fetched in the background from every broker at once.
+///
+/// A poll says that whatever earlier polls handed out is finished; what auto-commit commits follows from that, so a batch
+/// in hand is never committed behind the application's back. [`Consumer::commit`] commits the batch in hand as well.
+///
+/// Dropping a consumer ends it at once, without a last commit and without waiting; [`Consumer::close`] commits.
+pub struct Consumer {
+    shared: Arc<Shared>,
+    kafka: Kafka,
+    settings: Arc<ConsumerSettings>,
+    /// Contexts and buffers of the codecs: batches are decompressed by the task that polls.
+    scratch: CompressionScratch,
+    driver: Mutex<Option<Task>>,
+}
+
+impl Consumer {
+    /// Starts the settings of a consumer.
+    pub fn builder(kafka: &Kafka) -> ConsumerBuilder {
+        ConsumerBuilder::new(kafka)
+    }
+
+    pub(crate) fn spawn(kafka: Kafka, settings: ConsumerSettings, assignment: Vec<TopicPartition>) -> Self {
+        let mut core = Core::new(kafka.world().now(), core_settings(&kafka, &settings));
+        core.assign(assignment);
+        let (shared, settings) = (Arc::new(Shared::new(core)), Arc::new(settings));
+        let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
+        let task = kafka.world().spawn("courant-consumer", driver.run());
+        Self { shared, kafka, settings, scratch: CompressionScratch::new(), driver: Mutex::new(Some(task)) }
+    }
+}
+
+/// Records.
+impl Consumer {
+    /// The next records, at most `max.poll.records`; waits until there are some. `None` once the consumer is closed.
+    ///
+    /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
+    /// partition comes next is a matter of what was fetched and of fairness.
+    ///
+    /// # Errors
+    /// What stops one partition is told once and does not stop the others: [`ErrorKind::CorruptRecord`],
+    /// [`ErrorKind::LogTruncated`], [`ErrorKind::OffsetOutOfRange`], [`ErrorKind::NoOffset`],
+    /// [`ErrorKind::TopicRecreated`]; that partition goes on after a seek. [`ErrorKind::UnknownTopic`] and missing
+    /// rights are told while the consumer keeps trying. If every partition has stopped, its error is told again.
+    ///
+    /// # Cancel safety
+    /// No record is lost: one counts as handed out only if the batch is returned.
+    pub async fn poll(&mut self) -> Result<Option<Batch>, Error> {
+        let poll = self.begin_poll();
+        poll_fn(|cx| self.poll_batch(cx, poll)).await
+    }
+
+    /// The records one by one, as values of their own.
+    ///
+    /// Asking for the next record says that the one before is finished. What the stream holds and did not give out when it
+    /// is dropped is not lost: the next poll, or stream, begins with it. For commits and the like while it runs see
+    /// [`RecordStream::consumer`].
+    pub fn stream(&mut self) -> RecordStream<'_> {
+        RecordStream::new(self)
+    }
+
+    /// What was handed out before is finished; gives the number of this poll.
+    pub(crate) fn begin_poll(&mut self) -> u64 {
+        let mut core = self.shared.core();
+        core.give_back();
+        let poll = core.begin_poll();
+        self.tell_of_room(&mut core);
+        poll
+    }
+
+    fn poll_batch(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Batch>, Error>> {
+        let (mut slices, mut records) = (Vec::new(), 0);
+        loop {
+            let turn = match self.poll_turn(cx, records == 0) {
+                Poll::Ready(Ok(Some(turn))) => turn,
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if records == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            };
+            if let Some(taken) = self.read(turn, self.settings.max_poll_records - records) {
+                records += taken.records;
+                slices.extend(taken.slices);
+            }
+            if records >= self.settings.max_poll_records {
+                break;
+            }
+        }
+        let receipt = Some((Arc::clone(&self.shared), poll));
+        Poll::Ready(Ok(Some(Batch::new(slices, records, receipt))))
+    }
+
+    /// The partition whose turn it is; with `wait`, errors are told and the task is woken when there is something.
+    fn poll_turn(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Turn>, Error>> {
+        let now = self.kafka.world().now();
+        self.shared.poll_until(cx, |core| {
+            if core.is_closed() {
+                return Some(Ok(None));
+            }
+            match core.poll_error(now).filter(|_| wait) {
+                Some(error) => Some(Err(error)),
+                None => core.take_turn().map(|turn| Ok(Some(turn))),
+            }
+        })
+    }
+
+    /// Reads the records of a turn, outside the lock; none where the partition was moved meanwhile.
+    fn read(&mut self, mut turn: Turn, max_records: usize) -> Option<Taken> {
+        let mut taken = Taken::default();
+        let Turn { partition, position, stretch, .. } = &mut turn;
+        let error = stretch.take(partition, position, max_records, &mut self.scratch, &mut taken).err();
+        let mut core = self.shared.core();
+        let current = core.end_turn(turn, taken.bytes, error);
+        self.tell_of_room(&mut core);
+        current.then_some(taken)
+    }
+
+    /// One slice for a stream, which then holds its records; `None` once the consumer is closed.
+    pub(crate) fn poll_slices(
+        &mut self,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Option<(Vec<Slice>, Token)>, Error>> {
+        loop {
+            let turn = match self.poll_turn(cx, true) {
+                Poll::Ready(Ok(Some(turn))) => turn,
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
+            let Some(taken) = self.read(turn, self.settings.max_poll_records) else { continue };
+            if taken.records > 0 {
+                self.shared.core().note_streamed(&partition, token, before);
+                return Poll::Ready(Ok(Some((taken.slices, token))));
+            }
+        }
+    }
+
+    /// Tells the driver where it waits for room.
+    fn tell_of_room(&self, core: &mut Core) {
+        if std::mem::take(&mut core.fetcher.starved) {
+            self.shared.kick_driver();
+        }
+    }
+}
+
+/// Which partitions, and where.
+impl Consumer {
+    /// Replaces the assignment. Partitions that stay go on where they are; what was fetched of the others is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`].
+    pub fn assign<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        self.command(|core| {
+            core.assign(partitions.into_iter().map(Into::into).collect());
+            Ok(())
+        })
+    }
+
+    /// The assigned partitions.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.shared.core().subscription.iter().map(|(partition, _)| partition.clone()).collect()
+    }
+
+    /// The assigned partitions that are paused.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        let core = self.shared.core();
+        core.subscription
+            .iter()
+            .filter(|(_, state)| state.paused)
+            .map(|(partition, _)| partition.clone())
+            .collect()
+    }
+
+    /// Goes on at another offset. What was fetched of the partition is dropped; so is a reset that is under way.
+    ///
+    /// With an [`OffsetAndMetadata`] that carries a leader epoch the leader is first asked whether its log still holds what
+    /// came before (KIP-320).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn seek(
+        &self,
+        partition: impl Into<TopicPartition>,
+        to: impl Into<OffsetAndMetadata>,
+    ) -> Result<(), Error> {
+        self.seek_all([partition], SeekTo::Offset(to.into()))
+    }
+
+    /// Goes on at the first record of each partition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn seek_to_beginning<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        self.seek_all(partitions, SeekTo::By(OffsetReset::Earliest))
+    }
+
+    /// Goes on with what comes after the last record of each partition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn seek_to_end<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        self.seek_all(partitions, SeekTo::By(OffsetReset::Latest))
+    }
+
+    fn seek_all<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+        to: SeekTo,
+    ) -> Result<(), Error> {
+        self.command(|core| {
+            partitions.into_iter().try_for_each(|partition| core.seek(&partition.into(), to.clone()))
+        })
+    }
+
+    /// Hands out nothing of these partitions until [`Consumer::resume`]. What was fetched of them is kept.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn pause<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        self.command(|core| {
+            partitions.into_iter().try_for_each(|partition| core.pause(&partition.into(), true))
+        })
+    }
+
+    /// Hands out records of these partitions again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn resume<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        self.command(|core| {
+            partitions.into_iter().try_for_each(|partition| core.pause(&partition.into(), false))
+        })
+    }
+
+    fn command<T>(&self, run: impl FnOnce(&mut Core) -> Result<T, Error>) -> Result<T, Error> {
+        let mut core = self.shared.core();
+        if core.is_closed() {
+            return Err(Error::closed());
+        }
+        let done = run(&mut core);
+        drop(core);
+        self.shared.kick_driver();
+        self.shared.wake_application();
+        done
+    }
+
+    /// The offset of the next record that will be handed out; waits until it is known, up to `default.api.timeout.ms`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`], [`ErrorKind::Closed`], what stopped the partition, or a timeout.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn position(&self, partition: impl Into<TopicPartition>) -> Result<Offset, Error> {
+        let partition = partition.into();
+        let known = poll_fn(|cx| {
+            self.shared.poll_until(cx, |core| match core.position(&partition) {
+                _ if core.is_closed() => Some(Err(Error::closed())),
+                Ok(position) => position.map(|position| Ok(position.offset)),
+                Err(error) => Some(Err(error)),
+            })
+        });
+        lookup::before(&self.kafka, self.deadline(), known, || {
+            late("the position is not known").at(&partition)
+        })
+        .await?
+    }
+
+    /// How many records lie between the position and the end of the partition, by what the last fetch said.
+    pub fn current_lag(&self, partition: impl Into<TopicPartition>) -> Option<u64> {
+        self.shared.core().lag(&partition.into())
+    }
+}
+
+/// Commits.
+impl Consumer {
+    /// Commits the positions of all partitions: everything handed out so far, the batch in hand included. Tries until
+    /// `default.api.timeout.ms`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoGroup`], [`ErrorKind::CommitFailed`], missing rights, or the last error when time is up.
+    ///
+    /// # Cancel safety
+    /// A commit that was begun goes on when the future is dropped; commits reach the coordinator in the order of the calls.
+    pub async fn commit(&self) -> Result<(), Error> {
+        let offsets = self.shared.core().committable();
+        self.begin_commit(offsets, Persistence::Until(self.deadline()))?.await
+    }
+
+    /// Commits these offsets, each that of the next record to read; see [`Record::next_offset`](crate::Record::next_offset).
+    ///
+    /// # Errors
+    /// As [`Consumer::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Consumer::commit`].
+    pub async fn commit_offsets<P, O>(&self, offsets: impl IntoIterator<Item = (P, O)>) -> Result<(), Error>
+    where
+        P: Into<TopicPartition>,
+        O: Into<OffsetAndMetadata>,
+    {
+        self.begin_commit(collect(offsets), Persistence::Until(self.deadline()))?.await
+    }
+
+    /// Begins to commit what [`Consumer::commit`] would, and returns at once. It is tried once: the next commit makes up for
+    /// a failure. The future tells the result; dropping it changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoGroup`] and [`ErrorKind::Closed`].
+    pub fn commit_async(&self) -> Result<Commit, Error> {
+        let offsets = self.shared.core().committable();
+        self.begin_commit(offsets, Persistence::Once)
+    }
+
+    /// Begins to commit these offsets; as [`Consumer::commit_async`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoGroup`] and [`ErrorKind::Closed`].
+    pub fn commit_offsets_async<P, O>(
+        &self,
+        offsets: impl IntoIterator<Item = (P, O)>,
+    ) -> Result<Commit, Error>
+    where
+        P: Into<TopicPartition>,
+        O: Into<OffsetAndMetadata>,
+    {
+        self.begin_commit(collect(offsets), Persistence::Once)
+    }
+
+    fn begin_commit(&self, offsets: Offsets, persistence: Persistence) -> Result<Commit, Error> {
+        if self.settings.group.is_none() {
+            return Err(Error::no_group());
+        }
+        let id = self.command(|core| Ok(core.commits.commit(offsets, persistence)))?;
+        Ok(Commit { shared: Arc::clone(&self.shared), id })
+    }
+
+    /// What the group has committed for these partitions, asked of the coordinator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoGroup`], missing rights, or the last error when `default.api.timeout.ms` is over.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn committed<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
+        let group = self.settings.group.as_deref().ok_or_else(Error::no_group)?;
+        let partitions: Vec<TopicPartition> = partitions.into_iter().map(Into::into).collect();
+        let stable = self.settings.isolation == crate::IsolationLevel::ReadCommitted;
+        lookup::committed(&self.kafka, group, &partitions, stable, self.deadline()).await
+    }
+}
+
+/// Looking up.
+impl Consumer {
+    /// The offset of the first record of each partition, asked of its leader. They need not be assigned.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownTopic`], missing rights, or the last error when `default.api.timeout.ms` is over.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn beginning_offsets<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        self.offsets_at(partitions, EARLIEST).await
+    }
+
+    /// The offset after the last record of each partition; where only committed records are read, the last stable offset.
+    ///
+    /// # Errors
+    /// As [`Consumer::beginning_offsets`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn end_offsets<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        self.offsets_at(partitions, LATEST).await
+    }
+
+    async fn offsets_at<P: Into<TopicPartition>>(
+        &self,
+        partitions: impl IntoIterator<Item = P>,
+        timestamp: UnixMillis,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        let wanted = partitions.into_iter().map(|partition| (partition.into(), timestamp)).collect();
+        let found =
+            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        let offsets = found.into_iter().filter_map(|(partition, listed)| Some((partition, listed?.offset)));
+        Ok(offsets.collect())
+    }
+
+    /// The first record at or after a time, for each partition; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Consumer::beginning_offsets`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn offsets_for_times<P: Into<TopicPartition>>(
+        &self,
+        times: impl IntoIterator<Item = (P, UnixMillis)>,
+    ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>, Error> {
+        let wanted = times
+            .into_iter()
+            .map(|(partition, time)| (partition.into(), UnixMillis(time.0.max(0))))
+            .collect();
+        let found =
+            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        let offsets = found.into_iter().map(|(partition, listed)| {
+            let found = listed.map(|listed| OffsetAndTimestamp {
+                offset: listed.offset,
+                timestamp: listed.timestamp,
+                leader_epoch: listed.leader_epoch,
+            });
+            (partition, found)
+        });
+        Ok(offsets.collect())
+    }
+
+    /// The partitions that a topic has now; more may come when it grows. The topic is never created by asking.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownTopic`] if it does not exist within `default.api.timeout.ms`, or missing rights.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn partitions_for(&self, topic: &str) -> Result<Vec<TopicPartition>, Error> {
+        let topic = self.kafka.cluster().existing_topic(topic, self.deadline()).await?;
+        Ok((0..topic.partition_count())
+            .map(|partition| TopicPartition::new(&*topic.name, partition))
+            .collect())
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = self.kafka.world().now();
+        now.checked_add(self.kafka.settings().default_api_timeout).unwrap_or(now)
+    }
+}
+
+/// The end.
+impl Consumer {
+    /// Ends the consumer: pending commits, and with auto-commit what is finished, are committed, fetch sessions are closed.
+    /// Takes at most `timeout`. From now on a poll gives `None`.
+    ///
+    /// Finished are the records of all polls but the last, and those of the last one too if the application went through its
+    /// batch to the end and has dropped it.
+    ///
+    /// # Errors
+    /// What became of the last commit, or a timeout; the consumer is closed nevertheless.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the consumer goes on closing in the background.
+    pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
+        let now = self.kafka.world().now();
+        let deadline = now.checked_add(timeout).unwrap_or(now);
+        self.shared.core().close(deadline);
+        self.shared.kick_driver();
+        self.shared.wake_application();
+        let ended = poll_fn(|cx| self.shared.poll_until(cx, Core::close_result));
+        let result =
+            lookup::before(&self.kafka, deadline, ended, || late("the consumer was not closed in time"))
+                .await?;
+        let task = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut task) = task {
+            // It has nothing left to do, so this does not wait; a panic in it was reported by the runtime.
+            task.join().await.ok();
+        }
+        result
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.shared.core().abandon();
+        self.shared.kick_driver();
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Consumer");
+        shown
+            .field("group", &self.settings.group)
+            .field("assignment", &self.assignment())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The result of a commit that was begun; dropping it leaves the commit alone.
+#[derive(Debug)]
+#[must_use = "drop it to say that the result does not matter"]
+pub struct Commit {
+    shared: Arc<Shared>,
+    id: CommitId,
+}
+
+impl Future for Commit {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.shared.poll_until(cx, |core| core.commits.take_result(self.id))
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        self.shared.core().commits.forget(self.id);
+    }
+}
+
+fn collect<P, O>(offsets: impl IntoIterator<Item = (P, O)>) -> Offsets
+where
+    P: Into<TopicPartition>,
+    O: Into<OffsetAndMetadata>,
+{
+    offsets.into_iter().map(|(partition, offset)| (partition.into(), offset.into())).collect()
+}
+
+fn late(what: &str) -> Error {
+    let late = courant_client::Error::new(courant_client::ErrorKind::Timeout, what);
+    Error::from(
+        late.hinting("default.api.timeout.ms, or the time given for the call, sets how long is waited"),
+    )
+}
+
+fn core_settings(kafka: &Kafka, settings: &ConsumerSettings) -> CoreSettings {
+    let common = kafka.settings();
+    CoreSettings {
+        subscription: SubscriptionSettings {
+            has_group: settings.group.is_some(),
+            reset: settings.auto_offset_reset,
+            backoff: common.retry_backoff,
+            unknown_topic_patience: common.default_api_timeout,
+        },
+        limits: FetchLimits {
+            min_bytes: settings.fetch_min_bytes,
+            max_bytes: settings.fetch_max_bytes,
+            max_partition_bytes: settings.max_partition_fetch_bytes,
+            max_wait: settings.fetch_max_wait,
+            buffer_bytes: settings.fetch_buffer_bytes,
+        },
+        rules: ReadRules {
+            check_crcs: settings.check_crcs,
+            max_decompressed_bytes: settings.max_decompressed_batch_bytes,
+        },
+        isolation: settings.isolation,
+        auto_commit: settings.auto_commit_interval,
+        replica_lease: common.metadata_max_age,
+    }
+}

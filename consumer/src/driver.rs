@@ -1,0 +1,248 @@
+//! The consumer's only loop: moves requests and answers between the state and the brokers.
+//!
+//! One turn handles one event, looked for in a fixed order (commands, fetch connections, other answers, metadata, timer),
+//! and then sends whatever the state asks for. It owns the fetch connections, so an answer reaches the state without a
+//! hop through another task.
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use courant_client::{Kafka, MetadataWatch, TopicsLease};
+use courant_protocol::types::{NodeId, TopicName, TopicPartition};
+use courant_protocol::wire::Str;
+use courant_runtime::{Rng, Sleep};
+
+use crate::calls::{Call, CallDone};
+use crate::config::ConsumerSettings;
+use crate::error::{Error, ErrorKind};
+use crate::links::{LinkNews, Links};
+use crate::machine::core::Core;
+use crate::machine::fetcher::FetchPlan;
+use crate::machine::subscription::TopicView;
+use crate::requests::TopicIds;
+use crate::shared::Shared;
+
+/// The loop and what it owns.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    kafka: Kafka,
+    settings: Arc<ConsumerSettings>,
+    links: Links,
+    /// Questions and commits that are out: a handful.
+    calls: Vec<Call>,
+    watch: MetadataWatch,
+    /// Keeps the assigned topics in the client's metadata.
+    lease: Option<TopicsLease>,
+    timer: Sleep,
+    rng: Rng,
+}
+
+/// What a turn of the loop begins with.
+enum Event {
+    Kicked,
+    Link(NodeId, LinkNews),
+    Call(CallDone),
+    Metadata,
+    Timer,
+}
+
+/// How long an idle loop sleeps at most: a safeguard without cost.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, kafka: Kafka, settings: Arc<ConsumerSettings>) -> Self {
+        let rack = Str::from(settings.rack.as_str());
+        Self {
+            links: Links::new(kafka.clone(), settings.isolation, rack, settings.fetch_max_wait),
+            calls: Vec::new(),
+            watch: kafka.cluster().watch(),
+            lease: None,
+            timer: kafka.world().sleep_until(kafka.world().now()),
+            rng: kafka.world().rng("courant-consumer/driver"),
+            shared,
+            kafka,
+            settings,
+        }
+    }
+
+    /// Runs until the consumer is closed or let go of.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let now = self.kafka.world().now();
+            if self.step(now) {
+                break;
+            }
+            let wake = self.next_deadline(now);
+            self.timer.reset(wake);
+            let event = poll_fn(|cx| self.poll_event(cx)).await;
+            self.handle(event);
+        }
+        self.shared.wake_application();
+        self.links.close(self.kafka.world().now());
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.shared.poll_kicked(cx).is_ready() {
+            return Poll::Ready(Event::Kicked);
+        }
+        let now = self.kafka.world().now();
+        if let Poll::Ready((node, news)) = self.links.poll(cx, now) {
+            return Poll::Ready(Event::Link(node, news));
+        }
+        for index in 0..self.calls.len() {
+            let Some(call) = self.calls.get_mut(index) else { break };
+            if let Poll::Ready(done) = call.as_mut().poll(cx) {
+                drop(self.calls.swap_remove(index));
+                return Poll::Ready(Event::Call(done));
+            }
+        }
+        if self.watch.poll_changed(cx).is_ready() {
+            return Poll::Ready(Event::Metadata);
+        }
+        Pin::new(&mut self.timer).poll(cx).map(|()| Event::Timer)
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.kafka.world().now();
+        let jitter = self.rng.unit_f64();
+        let mut core = self.shared.core();
+        match event {
+            Event::Kicked | Event::Timer => return,
+            Event::Metadata => {
+                let views = views(&self.kafka, &core.subscription.topics());
+                core.handle_metadata(now, &views, jitter);
+            }
+            Event::Link(node, LinkNews::Answer(answer)) => core.handle_fetch(now, node, answer, jitter),
+            Event::Link(_, LinkNews::Ready | LinkNews::Ended) => return,
+            Event::Link(node, LinkNews::Broken(error)) => {
+                core.handle_fetch_broken(now, node, jitter);
+                note_failure(&mut core, error);
+            }
+            Event::Call(CallDone::Answers(answers, failure)) => {
+                for (asked, answer) in answers {
+                    core.handle_answer(now, &asked, answer, jitter);
+                }
+                failure.into_iter().for_each(|error| note_failure(&mut core, error));
+            }
+            Event::Call(CallDone::Commit(answer)) => core.commits.handle_answer(now, answer, jitter),
+        }
+        drop(core);
+        self.shared.wake_application();
+    }
+
+    /// Sends what the state asks for; true when the consumer has ended.
+    fn step(&mut self, now: Instant) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut core = shared.core();
+        if let Some(topics) = core.take_assignment_change() {
+            self.follow(now, &mut core, &topics);
+        }
+        if core.take_metadata_wish(now) {
+            self.kafka.cluster().refresh("a consumer needs a leader");
+        }
+        for hint in core.take_hints() {
+            let TopicPartition { topic, partition } = &hint.partition;
+            self.kafka.cluster().apply_leader_hint(topic, *partition, hint.leader, hint.epoch, None);
+        }
+        if core.is_closed() {
+            self.send_commit(now, &mut core);
+            return self.end(now, &mut core);
+        }
+        core.poll_auto_commit(now);
+        self.ask(now, &mut core);
+        self.send_commit(now, &mut core);
+        self.fetch(now, &mut core);
+        false
+    }
+
+    /// Keeps the topics of the assignment in the metadata, and takes what is known of them already.
+    fn follow(&mut self, now: Instant, core: &mut Core, topics: &[TopicName]) {
+        let names = topics.iter().map(|topic| &**topic);
+        self.lease = (!topics.is_empty()).then(|| self.kafka.cluster().want_existing_topics(names));
+        let views = views(&self.kafka, topics);
+        // Those that the client has never heard of are on their way.
+        if views.len() == topics.len() {
+            core.handle_metadata(now, &views, self.rng.unit_f64());
+        }
+    }
+
+    fn ask(&mut self, now: Instant, core: &mut Core) {
+        let questions = core.poll_questions(now, self.kafka.world().unix_millis());
+        if questions.is_empty() {
+            return;
+        }
+        let ids = ids_of(core);
+        self.calls.extend(crate::calls::questions(&self.kafka, &self.settings, questions, &ids, now));
+    }
+
+    fn send_commit(&mut self, now: Instant, core: &mut Core) {
+        let Some(request) = core.commits.poll_request(now) else { return };
+        let ids = ids_of(core);
+        self.calls.push(crate::calls::commit(&self.kafka, &self.settings, request, ids, now));
+    }
+
+    fn fetch(&mut self, now: Instant, core: &mut Core) {
+        for node in core.fetcher.wanted_nodes(now, &core.subscription) {
+            let Some(version) = self.links.ready_version(node, now) else { continue };
+            let knows_ids = version >= crate::requests::FETCH_BY_ID;
+            let Some(plan) = core.poll_fetch(now, node, knows_ids) else { continue };
+            if let Err(error) = self.links.send(now, node, &plan) {
+                core.handle_fetch_broken(now, node, self.rng.unit_f64());
+                tracing::debug!(target: "courant::consumer", node = node.0, %error, "a fetch could not be sent");
+            }
+        }
+    }
+
+    /// Brings the consumer to its end: last commits, then the fetch sessions; true when nothing is left to wait for.
+    fn end(&mut self, now: Instant, core: &mut Core) -> bool {
+        let Some(deadline) = core.closing_until() else { return true };
+        if !core.commits.is_idle() && now < deadline {
+            return false;
+        }
+        for node in self.links.nodes() {
+            if let Some(session) = core.fetcher.closing(node) {
+                let plan = FetchPlan { session, max_wait: Duration::ZERO, min_bytes: 0, max_bytes: 0 };
+                self.links.send_closing(now, node, &plan);
+            }
+        }
+        if self.links.is_closing() && now < deadline {
+            return false;
+        }
+        core.finish_close();
+        true
+    }
+
+    fn next_deadline(&self, now: Instant) -> Instant {
+        let core = self.shared.core().next_deadline(now);
+        let times = [core, self.links.next_deadline()];
+        times.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP)
+    }
+}
+
+/// Tells the application what no further attempt will mend.
+fn note_failure(core: &mut Core, error: Error) {
+    if error.kind() == ErrorKind::Closed {
+        core.end_with(Ok(()));
+    } else if error.is_fatal() {
+        core.report(error);
+    }
+}
+
+/// What the client knows of these topics.
+fn views(kafka: &Kafka, topics: &[TopicName]) -> BTreeMap<TopicName, TopicView> {
+    let snapshot = kafka.cluster().snapshot();
+    let views = topics.iter().filter_map(|name| {
+        let topic = snapshot.topic(name)?;
+        let partitions = topic.partitions.iter().map(|partition| (partition.leader, partition.leader_epoch));
+        Some((name.clone(), TopicView { id: topic.id, error: topic.error, partitions: partitions.collect() }))
+    });
+    views.collect()
+}
+
+/// The incarnations of topics that the consumer's positions belong to.
+fn ids_of(core: &Core) -> TopicIds {
+    core.subscription.iter().map(|(partition, state)| (partition.topic.clone(), state.topic_id)).collect()
+}

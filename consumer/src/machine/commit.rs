@@ -1,0 +1,383 @@
+//! Commits, strictly one after the other: an older offset can never arrive after a newer one.
+//!
+//! A commit that somebody waits for is tried until its deadline; one that nobody waits for is tried once, since the
+//! next one replaces it anyway (Kafka's `commitAsync`). All go through one queue with one request in flight, so the
+//! order of the calls is the order at the coordinator, whatever is lost or delayed on the way.
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use courant_client::retry::Backoff;
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::types::TopicPartition;
+
+use crate::error::Error;
+use crate::offsets::OffsetAndMetadata;
+
+/// Names one call of commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CommitId(u64);
+
+/// The offsets of one commit.
+pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
+
+/// How long a commit is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// Until this moment.
+    Until(Instant),
+    /// Once.
+    Once,
+    /// Once, by the timer of auto-commit; a failure is only traced.
+    Auto,
+}
+
+/// A request for the driver to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommitRequest {
+    pub(crate) offsets: Offsets,
+    /// When the answer is of no more use.
+    pub(crate) deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Job {
+    /// Who waits for it; several where calls without retries were merged.
+    callers: Vec<CommitId>,
+    offsets: Offsets,
+    persistence: Persistence,
+    attempts: u32,
+    not_before: Option<Instant>,
+}
+
+/// The commits of one consumer.
+#[derive(Debug)]
+pub(crate) struct Commits {
+    next_id: u64,
+    queue: VecDeque<Job>,
+    in_flight: Option<Job>,
+    results: BTreeMap<CommitId, Option<Result<(), Error>>>,
+    /// The last offset that the coordinator took for each partition.
+    committed: Offsets,
+    auto: Option<Auto>,
+    backoff: Backoff,
+}
+
+/// The timer of auto-commit.
+#[derive(Debug)]
+struct Auto {
+    interval: Duration,
+    due: Instant,
+}
+
+impl Commits {
+    /// Starts without any; `auto_interval` is given where offsets are committed by time.
+    pub(crate) fn new(now: Instant, auto_interval: Option<Duration>, backoff: Backoff) -> Self {
+        Self {
+            next_id: 0,
+            queue: VecDeque::new(),
+            in_flight: None,
+            results: BTreeMap::new(),
+            committed: Offsets::new(),
+            auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
+            backoff,
+        }
+    }
+
+    /// Takes a commit; its result is fetched by [`Commits::take_result`].
+    pub(crate) fn commit(&mut self, offsets: Offsets, persistence: Persistence) -> CommitId {
+        let id = CommitId(self.next_id);
+        self.next_id += 1;
+        self.results.insert(id, None);
+        if offsets.is_empty() && self.is_idle() {
+            self.results.insert(id, Some(Ok(())));
+            return id;
+        }
+        match self.queue.back_mut() {
+            // Nobody has sent the earlier one yet, and the later one holds all that it would have said.
+            Some(last) if last.persistence == Persistence::Once && persistence == Persistence::Once => {
+                last.offsets.extend(offsets);
+                last.callers.push(id);
+            }
+            _ => self.push(vec![id], offsets, persistence),
+        }
+        id
+    }
+
+    fn push(&mut self, callers: Vec<CommitId>, offsets: Offsets, persistence: Persistence) {
+        self.queue.push_back(Job { callers, offsets, persistence, attempts: 0, not_before: None });
+    }
+
+    /// Whether auto-commit is on and its time has come; the caller then calls [`Commits::auto_commit`].
+    pub(crate) fn auto_due(&self, now: Instant) -> bool {
+        self.auto.as_ref().is_some_and(|auto| auto.due <= now)
+    }
+
+    /// Whether offsets are committed by time.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.auto.is_some()
+    }
+
+    /// The offsets that the coordinator does not have yet.
+    pub(crate) fn news(&self, finished: Offsets) -> Offsets {
+        finished.into_iter().filter(|(at, offset)| self.committed.get(at) != Some(offset)).collect()
+    }
+
+    /// Commits what the application has finished, as far as it was not committed already.
+    pub(crate) fn auto_commit(&mut self, now: Instant, finished: Offsets) {
+        let news = self.news(finished);
+        let Some(auto) = &mut self.auto else { return };
+        auto.due = now + auto.interval;
+        let pending =
+            self.queue.iter().chain(&self.in_flight).any(|job| job.persistence == Persistence::Auto);
+        if !pending && !news.is_empty() {
+            self.push(Vec::new(), news, Persistence::Auto);
+        }
+    }
+
+    /// The next request, where none is in flight.
+    pub(crate) fn poll_request(&mut self, now: Instant) -> Option<CommitRequest> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        self.expire(now);
+        while self.queue.front().is_some_and(|job| job.offsets.is_empty()) {
+            let job = self.queue.pop_front()?;
+            self.finish(job, &Ok(()));
+        }
+        if self.queue.front()?.not_before.is_some_and(|at| at > now) {
+            return None;
+        }
+        let mut job = self.queue.pop_front()?;
+        job.attempts += 1;
+        let deadline = match job.persistence {
+            Persistence::Until(deadline) => Some(deadline),
+            Persistence::Once | Persistence::Auto => None,
+        };
+        let request = CommitRequest { offsets: job.offsets.clone(), deadline };
+        self.in_flight = Some(job);
+        Some(request)
+    }
+
+    /// Takes what came of the request in flight: a code for each partition, or an error for all.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Instant,
+        answer: Result<BTreeMap<TopicPartition, ErrorCode>, Error>,
+        jitter: f64,
+    ) {
+        let Some(mut job) = self.in_flight.take() else { return };
+        let error = match answer {
+            Ok(codes) => self.settle(&mut job, &codes),
+            Err(error) => Some(error),
+        };
+        match (error, job.persistence) {
+            (None, _) => self.finish(job, &Ok(())),
+            (Some(error), Persistence::Until(deadline)) if retries(&error) && now < deadline => {
+                job.not_before = Some(now + self.backoff.delay(job.attempts.saturating_sub(1), jitter));
+                self.queue.push_front(job);
+            }
+            (Some(error), Persistence::Auto) => {
+                tracing::warn!(target: "courant::consumer", %error, "auto-commit failed; the next one tries again");
+                if let Some(auto) = self.auto.as_mut().filter(|_| error.is_retriable()) {
+                    auto.due = auto.due.min(now + self.backoff.delay(0, jitter));
+                }
+            }
+            (Some(error), _) => self.finish(job, &Err(error)),
+        }
+    }
+
+    /// Notes what was taken, leaves in the job what was not; the worst error of the rest.
+    fn settle(&mut self, job: &mut Job, codes: &BTreeMap<TopicPartition, ErrorCode>) -> Option<Error> {
+        let mut worst: Option<Error> = None;
+        let offsets = std::mem::take(&mut job.offsets);
+        for (partition, offset) in offsets {
+            let error = match codes.get(&partition) {
+                Some(&ErrorCode::NONE) => {
+                    self.committed.insert(partition, offset);
+                    continue;
+                }
+                Some(&code) => {
+                    Error::from_code(code, format!("cannot commit offset {}", offset.offset)).at(&partition)
+                }
+                None => Error::new(
+                    crate::ErrorKind::Client(courant_client::ErrorKind::Protocol),
+                    format!("the coordinator did not say what became of offset {}", offset.offset),
+                )
+                .at(&partition),
+            };
+            if worst.as_ref().is_none_or(|before| retries(before) && !retries(&error)) {
+                worst = Some(error);
+            }
+            job.offsets.insert(partition, offset);
+        }
+        worst
+    }
+
+    fn finish(&mut self, job: Job, result: &Result<(), Error>) {
+        for caller in job.callers {
+            // A caller that no longer waits has taken its slot with it.
+            if let Some(slot) = self.results.get_mut(&caller) {
+                *slot = Some(result.clone());
+            }
+        }
+    }
+
+    /// Fails the queued ones whose time is over.
+    fn expire(&mut self, now: Instant) {
+        while let Some(job) = self
+            .queue
+            .pop_front_if(|job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now))
+        {
+            let late = courant_client::Error::new(
+                courant_client::ErrorKind::Timeout,
+                "the commit was not answered in time",
+            )
+            .after_attempts(job.attempts)
+            .hinting("default.api.timeout.ms sets the time");
+            self.finish(job, &Err(Error::from(late)));
+        }
+    }
+
+    /// The result of a commit, once there is one.
+    pub(crate) fn take_result(&mut self, id: CommitId) -> Option<Result<(), Error>> {
+        let ready = self.results.get_mut(&id)?.take()?;
+        self.results.remove(&id);
+        Some(ready)
+    }
+
+    /// Nobody waits for the result any more; the commit itself goes on.
+    pub(crate) fn forget(&mut self, id: CommitId) {
+        self.results.remove(&id);
+    }
+
+    /// Whether nothing is queued or in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_none()
+    }
+
+    /// When to look again.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let auto = self.auto.as_ref().map(|auto| auto.due);
+        let front = self.queue.front().filter(|_| self.in_flight.is_none());
+        let retry = front.and_then(|job| job.not_before);
+        let late = front.and_then(|job| match job.persistence {
+            Persistence::Until(deadline) => Some(deadline),
+            Persistence::Once | Persistence::Auto => None,
+        });
+        [auto, retry, late].into_iter().flatten().min()
+    }
+
+    /// Ends auto-commit and answers everything that still waits.
+    pub(crate) fn close(&mut self) {
+        self.auto = None;
+        let jobs: Vec<Job> = self.in_flight.take().into_iter().chain(self.queue.drain(..)).collect();
+        for job in jobs {
+            self.finish(job, &Err(Error::closed()));
+        }
+    }
+}
+
+/// Whether a commit that somebody waits for is tried again.
+fn retries(error: &Error) -> bool {
+    // The id of a topic may be newer than the coordinator's or the client's view; metadata catches up.
+    error.is_retriable() || error.code() == Some(ErrorCode::UNKNOWN_TOPIC_ID)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn commits(now: Instant, auto: Option<Duration>) -> Commits {
+        let backoff = Backoff::new(100 * MS, 1000 * MS);
+        Commits::new(now, auto, backoff)
+    }
+
+    fn at(offset: i64) -> Offsets {
+        Offsets::from([(TopicPartition::new("a", 0), OffsetAndMetadata::new(offset))])
+    }
+
+    fn code(code: ErrorCode) -> Result<BTreeMap<TopicPartition, ErrorCode>, Error> {
+        Ok(BTreeMap::from([(TopicPartition::new("a", 0), code)]))
+    }
+
+    #[test]
+    fn a_newer_commit_waits_until_the_older_one_is_answered() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let first = commits.commit(at(1), Persistence::Once);
+        assert_eq!(commits.poll_request(now).unwrap().offsets, at(1));
+        let second = commits.commit(at(2), Persistence::Once);
+        let third = commits.commit(at(3), Persistence::Once);
+        assert_eq!(commits.poll_request(now), None);
+
+        // The coordinator has moved: the old one is not tried again, since a newer one waits behind it.
+        commits.handle_answer(now, code(ErrorCode::NOT_COORDINATOR), 0.5);
+        assert!(commits.take_result(first).unwrap().unwrap_err().is_retriable());
+        assert_eq!(commits.poll_request(now).unwrap().offsets, at(3));
+        commits.handle_answer(now, code(ErrorCode::NONE), 0.5);
+        assert!(commits.take_result(second).unwrap().is_ok());
+        assert!(commits.take_result(third).unwrap().is_ok());
+        assert!(commits.is_idle());
+    }
+
+    #[test]
+    fn a_commit_that_is_waited_for_is_tried_until_its_deadline_and_keeps_its_place() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let waited = commits.commit(at(1), Persistence::Until(now + 250 * MS));
+        commits.poll_request(now).unwrap();
+        let later = commits.commit(at(2), Persistence::Once);
+        commits.handle_answer(now, code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), 0.5);
+        assert_eq!(commits.poll_request(now + 99 * MS), None);
+        assert_eq!(commits.next_deadline(), Some(now + 100 * MS));
+        assert_eq!(commits.poll_request(now + 100 * MS).unwrap().offsets, at(1));
+        commits.handle_answer(now + 100 * MS, code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), 0.5);
+
+        assert_eq!(commits.poll_request(now + 250 * MS).unwrap().offsets, at(2));
+        let error = commits.take_result(waited).unwrap().unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Client(courant_client::ErrorKind::Timeout));
+        assert!(commits.take_result(later).is_none());
+    }
+
+    #[test]
+    fn only_partitions_that_failed_are_tried_again() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let mut both = at(1);
+        both.insert(TopicPartition::new("b", 0), OffsetAndMetadata::new(9));
+        commits.commit(both, Persistence::Until(now + 1000 * MS));
+        commits.poll_request(now).unwrap();
+        let mut codes = code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).unwrap();
+        codes.insert(TopicPartition::new("b", 0), ErrorCode::NONE);
+        commits.handle_answer(now, Ok(codes), 0.5);
+        assert_eq!(commits.poll_request(now + 100 * MS).unwrap().offsets, at(1));
+    }
+
+    #[test]
+    fn auto_commit_sends_news_only_and_never_twice_at_once() {
+        let now = Instant::now();
+        let mut commits = commits(now, Some(5000 * MS));
+        assert!(!commits.auto_due(now + 4999 * MS));
+        assert!(commits.auto_due(now + 5000 * MS));
+        commits.auto_commit(now + 5000 * MS, at(7));
+        assert_eq!(commits.poll_request(now + 5000 * MS).unwrap().offsets, at(7));
+        commits.auto_commit(now + 10_000 * MS, at(8));
+        commits.handle_answer(now + 10_001 * MS, code(ErrorCode::NONE), 0.5);
+        assert_eq!(commits.poll_request(now + 10_001 * MS), None);
+        commits.auto_commit(now + 15_000 * MS, at(7));
+        assert_eq!(commits.poll_request(now + 15_000 * MS), None);
+    }
+
+    #[test]
+    fn a_caller_that_left_gets_no_slot_back() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let id = commits.commit(at(1), Persistence::Once);
+        commits.poll_request(now).unwrap();
+        commits.forget(id);
+        commits.handle_answer(now, code(ErrorCode::NONE), 0.5);
+        assert!(commits.results.is_empty());
+    }
+}

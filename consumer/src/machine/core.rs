@@ -1,0 +1,582 @@
+//! The consumer's state as a whole: subscription, fetches, parked records and commits, and what moves between them.
+//!
+//! One lock guards it. The application's task takes records out and gives commands; the driver brings what the world
+//! says and takes what is to be sent. Neither waits for I/O while it holds the lock, and decompression happens outside.
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::types::{NodeId, Offset, TopicName, TopicPartition, UnixMillis};
+
+use super::buffer::Buffer;
+use super::commit::{CommitId, Commits, Persistence};
+use super::fetcher::{Arrival, FetchAnswer, FetchLimits, FetchPlan, Fetcher};
+use super::isolation::{AbortedTransactions, IsolationLevel};
+use super::partition::Stage;
+use super::position::{Position, Token};
+use super::reset::OffsetReset;
+use super::stretch::{ReadRules, Stretch, StretchEnd};
+use super::subscription::{Answer, Asked, Subscription, SubscriptionSettings, TopicView};
+use crate::error::{Error, ErrorKind};
+use crate::offsets::OffsetAndMetadata;
+
+/// What the consumer's state is told once.
+#[derive(Clone, Debug)]
+pub(crate) struct CoreSettings {
+    pub(crate) subscription: SubscriptionSettings,
+    pub(crate) limits: FetchLimits,
+    pub(crate) rules: ReadRules,
+    pub(crate) isolation: IsolationLevel,
+    pub(crate) auto_commit: Option<Duration>,
+    /// How long a follower that the leader named is fetched from (KIP-392).
+    pub(crate) replica_lease: Duration,
+}
+
+/// The state of a consumer.
+#[derive(Debug)]
+pub(crate) struct Core {
+    settings: CoreSettings,
+    pub(crate) subscription: Subscription,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) commits: Commits,
+    buffer: Buffer,
+    /// What the last poll handed out, and how much memory it holds.
+    handed_out: Vec<(TopicPartition, Token, Position)>,
+    held_bytes: usize,
+    polls: u64,
+    /// Where a stream stands inside the records that it holds; the rest of them counts as not handed out.
+    streaming: Option<(TopicPartition, Token, Position)>,
+    wants_metadata: bool,
+    next_refresh: Option<Instant>,
+    refreshes: u32,
+    assignment_changed: bool,
+    hints: Vec<LeaderHint>,
+    last_commit: Option<CommitId>,
+    /// What the application has to be told although no partition of its own stopped, such as refused credentials.
+    report: Option<Error>,
+    end: End,
+}
+
+/// How far the end of the consumer has come.
+#[derive(Debug)]
+enum End {
+    /// It runs.
+    Open,
+    /// The last commit is under way until then.
+    Closing(Instant),
+    /// It ended, with this result.
+    Closed(Result<(), Error>),
+}
+
+/// A leader that a broker named instead of itself (KIP-951).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LeaderHint {
+    pub(crate) partition: TopicPartition,
+    pub(crate) leader: NodeId,
+    pub(crate) epoch: courant_protocol::types::LeaderEpoch,
+}
+
+/// The partition whose turn it is, taken out to be read outside the lock.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) partition: TopicPartition,
+    pub(crate) token: Token,
+    pub(crate) position: Position,
+    pub(crate) stretch: Stretch,
+}
+
+impl Core {
+    /// Starts without partitions.
+    pub(crate) fn new(now: Instant, settings: CoreSettings) -> Self {
+        let commits = Commits::new(now, settings.auto_commit, settings.subscription.backoff.clone());
+        Self {
+            subscription: Subscription::new(settings.subscription.clone()),
+            fetcher: Fetcher::new(settings.limits),
+            commits,
+            buffer: Buffer::default(),
+            handed_out: Vec::new(),
+            held_bytes: 0,
+            polls: 0,
+            streaming: None,
+            wants_metadata: false,
+            next_refresh: None,
+            refreshes: 0,
+            assignment_changed: false,
+            hints: Vec::new(),
+            last_commit: None,
+            report: None,
+            end: End::Open,
+            settings,
+        }
+    }
+}
+
+/// The application's commands.
+impl Core {
+    /// Replaces the assignment.
+    pub(crate) fn assign(&mut self, partitions: Vec<TopicPartition>) {
+        let before: Vec<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
+        self.subscription.assign(partitions);
+        for gone in before.iter().filter(|partition| self.subscription.state(partition).is_none()) {
+            self.buffer.remove(gone);
+            self.fetcher.remove(gone);
+        }
+        self.assignment_changed = true;
+    }
+
+    /// Moves a partition to an offset, its start or its end.
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, to: SeekTo) -> Result<(), Error> {
+        let (stage, finished) = match to {
+            SeekTo::Offset(offset) => {
+                let position = Position::after(offset.offset, offset.leader_epoch);
+                let stage = if offset.leader_epoch.is_some() {
+                    Stage::Validate(position)
+                } else {
+                    Stage::Fetching(position)
+                };
+                (stage, Some(position))
+            }
+            SeekTo::By(reset) => (Stage::Reset(reset), None),
+        };
+        self.subscription.seek(partition, stage)?;
+        self.subscription.state_mut(partition)?.finished = finished;
+        self.buffer.discard(partition);
+        Ok(())
+    }
+
+    /// Suspends or resumes a partition; what is parked for it stays parked.
+    pub(crate) fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), Error> {
+        self.subscription.state_mut(partition)?.paused = paused;
+        self.buffer.pause(partition, paused);
+        Ok(())
+    }
+
+    /// The offset of the next record that the application gets.
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Position>, Error> {
+        let state = self.subscription.state(partition).ok_or_else(|| Error::not_assigned(partition))?;
+        if let Stage::Failed { error, .. } = &state.stage {
+            return Err(error.clone());
+        }
+        Ok(match &self.streaming {
+            Some((streamed, token, position)) if streamed == partition && *token == state.token => {
+                Some(*position)
+            }
+            _ => state.position(),
+        })
+    }
+
+    /// How many records lie between the position and the end, by the last fetch.
+    pub(crate) fn lag(&self, partition: &TopicPartition) -> Option<u64> {
+        let log = self.subscription.state(partition)?.log;
+        let end = match self.settings.isolation {
+            IsolationLevel::ReadUncommitted => log.high_watermark,
+            IsolationLevel::ReadCommitted => log.last_stable,
+        };
+        let position = self.position(partition).ok()??;
+        Some(u64::try_from(end?.0.saturating_sub(position.offset.0)).unwrap_or(0))
+    }
+
+    /// What a commit without offsets commits.
+    pub(crate) fn committable(&self) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
+        let mut offsets = self.subscription.committable();
+        if let Some((partition, token, position)) = &self.streaming
+            && let Some(offset) = offsets.get_mut(partition)
+            && self.subscription.state(partition).is_some_and(|state| state.token == *token)
+        {
+            *offset = OffsetAndMetadata::after(position.offset, position.offset_epoch);
+        }
+        offsets
+    }
+}
+
+/// Handing out.
+impl Core {
+    /// A poll begins: what the one before handed out is finished, and its memory free.
+    pub(crate) fn begin_poll(&mut self) -> u64 {
+        self.finish();
+        self.polls += 1;
+        self.polls
+    }
+
+    /// What the last poll handed out is finished.
+    fn finish(&mut self) {
+        self.held_bytes = 0;
+        for (partition, token, position) in self.handed_out.drain(..) {
+            if let Some(state) = self.subscription.current_mut(&partition, token) {
+                state.finished = Some(position);
+            }
+        }
+    }
+
+    /// The application went through the batch of that poll and let go of it.
+    pub(crate) fn finish_poll(&mut self, poll: u64) {
+        if self.polls == poll {
+            self.finish();
+        }
+    }
+
+    /// The partition whose turn it is; ended by [`Core::end_turn`].
+    pub(crate) fn take_turn(&mut self) -> Option<Turn> {
+        loop {
+            let (partition, stretch) = self.buffer.take_turn()?;
+            match self.subscription.state(&partition) {
+                Some(state) if state.token == stretch.token => {
+                    if let Stage::Fetching(position) = state.stage {
+                        return Some(Turn { partition, token: stretch.token, position, stretch });
+                    }
+                }
+                _ => {}
+            }
+            self.buffer.end_turn(&partition, None);
+        }
+    }
+
+    /// Ends a turn: the position moves here and nowhere else. False means that the partition was moved meanwhile, so
+    /// that what was read must not be handed out.
+    pub(crate) fn end_turn(&mut self, turn: Turn, held_bytes: usize, error: Option<Error>) -> bool {
+        let Turn { partition, token, position, stretch } = turn;
+        let Some(state) = self.subscription.current_mut(&partition, token) else {
+            self.buffer.end_turn(&partition, None);
+            return false;
+        };
+        state.stage = Stage::Fetching(position);
+        self.buffer.end_turn(&partition, (!stretch.is_used_up()).then_some(stretch));
+        self.held_bytes += held_bytes;
+        match error {
+            Some(error) => {
+                self.fail(&partition, error);
+                // The records before the trouble were good: once they are finished, that stays so.
+                if let Some(state) = self.subscription.state(&partition) {
+                    self.handed_out.push((partition, state.token, position));
+                }
+            }
+            None => self.handed_out.push((partition, token, position)),
+        }
+        true
+    }
+
+    /// A stream says how far it has come in the records that it holds.
+    pub(crate) fn note_streamed(&mut self, partition: &TopicPartition, token: Token, position: Position) {
+        self.streaming = Some((partition.clone(), token, position));
+    }
+
+    /// A stream has handed out everything that it held.
+    pub(crate) fn end_streamed(&mut self) {
+        self.streaming = None;
+    }
+
+    /// A stream gives back what it did not hand out: the partition goes on from there.
+    pub(crate) fn give_back(&mut self) {
+        let Some((partition, token, position)) = self.streaming.take() else { return };
+        let new = self.subscription.new_token();
+        if let Some(state) = self.subscription.current_mut(&partition, token) {
+            let finished = state.finished;
+            state.restart(new, Stage::Fetching(position));
+            state.finished = finished;
+            self.buffer.discard(&partition);
+            self.handed_out.retain(|(handed_out, _, _)| *handed_out != partition);
+            self.handed_out.push((partition, new, position));
+        }
+    }
+
+    /// The next thing that a poll has to report as an error.
+    pub(crate) fn poll_error(&mut self, now: Instant) -> Option<Error> {
+        self.report.take().or_else(|| self.subscription.poll_error(now)).or_else(|| {
+            let idle = !self.buffer.has_turn();
+            if idle { self.subscription.poll_standstill() } else { None }
+        })
+    }
+}
+
+/// The driver: what the world says.
+impl Core {
+    /// Takes a newer view of the assigned topics.
+    pub(crate) fn handle_metadata(
+        &mut self,
+        now: Instant,
+        views: &BTreeMap<TopicName, TopicView>,
+        jitter: f64,
+    ) {
+        self.subscription.handle_metadata(now, views);
+        if !self.subscription.lacks_leader() {
+            (self.next_refresh, self.refreshes) = (None, 0);
+        } else if self.next_refresh.is_none() {
+            // A topic that is not there yet, or a leader that is being elected: another look is needed.
+            self.next_refresh = Some(now + self.settings.subscription.backoff.delay(self.refreshes, jitter));
+            self.refreshes = self.refreshes.saturating_add(1);
+        }
+    }
+
+    /// The application has to be told of an error that concerns no partition alone.
+    pub(crate) fn report(&mut self, error: Error) {
+        self.report = Some(error);
+    }
+
+    /// The topics of the assignment, if it has changed since the last time.
+    pub(crate) fn take_assignment_change(&mut self) -> Option<Vec<TopicName>> {
+        std::mem::take(&mut self.assignment_changed).then(|| self.subscription.topics())
+    }
+
+    /// The questions that are to be asked now.
+    pub(crate) fn poll_questions(&mut self, now: Instant, unix_now: UnixMillis) -> Vec<Asked> {
+        self.subscription.poll_questions(now, unix_now)
+    }
+
+    /// Takes the answer to a question.
+    pub(crate) fn handle_answer(&mut self, now: Instant, asked: &Asked, answer: Answer, jitter: f64) {
+        self.wants_metadata |= self.subscription.handle_answer(now, asked, answer, jitter);
+    }
+
+    /// The next request to a broker.
+    pub(crate) fn poll_fetch(&mut self, now: Instant, node: NodeId, knows_ids: bool) -> Option<FetchPlan> {
+        let plan =
+            self.fetcher.poll_fetch(now, node, knows_ids, &self.subscription, &self.buffer, self.held_bytes);
+        if plan.is_some() || !self.fetcher.starved || self.buffer.has_turn() || self.held_bytes > 0 {
+            return plan;
+        }
+        // All room is taken, and what takes it is paused: it is fetched again when it is resumed.
+        for partition in self.buffer.parked_and_paused() {
+            self.buffer.discard(&partition);
+            if let Ok(state) = self.subscription.state_mut(&partition)
+                && let Some(position) = state.position()
+            {
+                state.next_fetch = position.offset;
+            }
+        }
+        self.fetcher.poll_fetch(now, node, knows_ids, &self.subscription, &self.buffer, self.held_bytes)
+    }
+
+    /// Takes the answer to a fetch.
+    pub(crate) fn handle_fetch(&mut self, now: Instant, node: NodeId, answer: FetchAnswer, jitter: f64) {
+        let error = answer.error;
+        if error.is_err() && error != ErrorCode::FETCH_SESSION_ID_NOT_FOUND {
+            self.fetcher.hold(node, now + self.settings.subscription.backoff.delay(0, jitter));
+            self.wants_metadata |= error.refreshes_metadata();
+        }
+        for arrival in self.fetcher.handle_answer(node, answer) {
+            self.handle_arrival(now, node, arrival, jitter);
+        }
+    }
+
+    /// A fetch failed with its connection.
+    pub(crate) fn handle_fetch_broken(&mut self, now: Instant, node: NodeId, jitter: f64) {
+        self.fetcher.handle_broken(node);
+        self.fetcher.hold(node, now + self.settings.subscription.backoff.delay(0, jitter));
+        self.wants_metadata = true;
+        // A follower that cannot be reached is not worth waiting for.
+        let partitions: Vec<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
+        for partition in partitions {
+            if let Ok(state) = self.subscription.state_mut(&partition)
+                && state.preferred_replica.is_some_and(|(replica, _)| replica == node)
+            {
+                state.preferred_replica = None;
+            }
+        }
+    }
+
+    fn handle_arrival(&mut self, now: Instant, node: NodeId, arrival: Arrival, jitter: f64) {
+        let Arrival { partition, token, offset, max_bytes, answer } = arrival;
+        let current = self.subscription.current_mut(&partition, token);
+        if current.is_none_or(|state| state.next_fetch != offset) {
+            return;
+        }
+        if let Some((leader, epoch)) = answer.leader {
+            self.subscription.handle_leader(&partition, Some(leader), epoch);
+            self.hints.push(LeaderHint { partition: partition.clone(), leader, epoch });
+        }
+        if let Some(end) = answer.diverging {
+            return self.handle_diverging(&partition, token, end);
+        }
+        match answer.error {
+            ErrorCode::NONE => {}
+            ErrorCode::OFFSET_OUT_OF_RANGE => return self.handle_out_of_range(&partition, token, node),
+            code => {
+                self.wants_metadata |= self.subscription.handle_code(now, &partition, code, jitter);
+                return;
+            }
+        }
+        let until = now + self.settings.replica_lease;
+        let Some(state) = self.subscription.current_mut(&partition, token) else { return };
+        state.note_success();
+        state.log.start = Some(answer.log_start_offset).filter(|offset| offset.is_some());
+        state.log.high_watermark = Some(answer.high_watermark).filter(|offset| offset.is_some());
+        state.log.last_stable = Some(answer.last_stable_offset).filter(|offset| offset.is_some());
+        if let Some(replica) = answer.preferred_replica {
+            // The leader answers without records: they are at the follower.
+            state.preferred_replica = Some((replica, until));
+            return;
+        }
+        let aborted = match self.settings.isolation {
+            IsolationLevel::ReadUncommitted => None,
+            IsolationLevel::ReadCommitted => Some(AbortedTransactions::new(answer.aborted)),
+        };
+        let (stretch, end) = Stretch::new(token, answer.records, aborted, self.settings.rules);
+        self.park(&partition, stretch, end, offset, max_bytes);
+    }
+
+    fn park(
+        &mut self,
+        partition: &TopicPartition,
+        stretch: Stretch,
+        end: StretchEnd,
+        offset: Offset,
+        asked: i32,
+    ) {
+        let Ok(state) = self.subscription.state_mut(partition) else { return };
+        match end {
+            StretchEnd::Empty => return,
+            // Nothing new: the broker repeats what was read, and reading on would repeat it for ever.
+            StretchEnd::At(end) if end <= offset => state.next_fetch = offset,
+            StretchEnd::At(end) => state.next_fetch = end,
+            StretchEnd::Unreadable => state.next_fetch = Offset::NONE,
+            StretchEnd::TooSmall(size) => {
+                let needed = i32::try_from(size).unwrap_or(i32::MAX);
+                if needed > asked {
+                    state.batch_needs_bytes = Some(needed);
+                } else {
+                    let what = format!("a batch of {size} bytes was cut although {asked} were allowed");
+                    let error = Error::new(ErrorKind::RecordTooLarge, what).at(partition).at_offset(offset);
+                    self.fail(
+                        partition,
+                        error.hinting("raise max.partition.fetch.bytes, or seek behind the batch"),
+                    );
+                }
+                return;
+            }
+        }
+        state.batch_needs_bytes = None;
+        self.buffer.park(partition, stretch);
+    }
+
+    fn handle_diverging(
+        &mut self,
+        partition: &TopicPartition,
+        token: Token,
+        end: (courant_protocol::types::LeaderEpoch, Offset),
+    ) {
+        let position = self.subscription.current_mut(partition, token).and_then(|state| state.position());
+        if let Some(position) = position {
+            self.buffer.discard(partition);
+            self.subscription.handle_epoch_end(partition, position, Some(end));
+        }
+    }
+
+    fn handle_out_of_range(&mut self, partition: &TopicPartition, token: Token, node: NodeId) {
+        self.subscription.handle_out_of_range(partition, token, node);
+    }
+
+    fn fail(&mut self, partition: &TopicPartition, error: Error) {
+        self.subscription.fail(partition, error);
+        self.buffer.discard(partition);
+    }
+
+    /// Sends what auto-commit has to say, if its time has come.
+    pub(crate) fn poll_auto_commit(&mut self, now: Instant) {
+        if self.commits.auto_due(now) {
+            self.commits.auto_commit(now, self.subscription.finished());
+        }
+    }
+
+    /// Whether the view of the cluster has to be renewed; asking resets it.
+    pub(crate) fn take_metadata_wish(&mut self, now: Instant) -> bool {
+        let due = self.next_refresh.take_if(|at| *at <= now).is_some();
+        std::mem::take(&mut self.wants_metadata) || due
+    }
+
+    /// The leaders that brokers named since the last time.
+    pub(crate) fn take_hints(&mut self) -> Vec<LeaderHint> {
+        std::mem::take(&mut self.hints)
+    }
+
+    /// When to look again, if nothing happens before.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let times = [
+            self.subscription.next_deadline(now),
+            self.fetcher.next_deadline(now),
+            self.commits.next_deadline(),
+            self.next_refresh,
+            self.closing_until(),
+        ];
+        times.into_iter().flatten().min()
+    }
+}
+
+/// The end.
+impl Core {
+    /// No record is handed out any more; commits may go on until `deadline`.
+    pub(crate) fn close(&mut self, deadline: Instant) {
+        if !matches!(self.end, End::Open) {
+            return;
+        }
+        self.end = End::Closing(deadline);
+        if self.commits.is_auto() {
+            let finished = self.commits.news(self.subscription.finished());
+            self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));
+        }
+    }
+
+    /// The application has let go of the consumer without closing it: nothing more is sent.
+    pub(crate) fn abandon(&mut self) {
+        if matches!(self.end, End::Open) {
+            self.end_with(Err(Error::closed()));
+        }
+    }
+
+    /// The client below was closed, so nothing can be sent any more.
+    pub(crate) fn end_with(&mut self, result: Result<(), Error>) {
+        self.commits.close();
+        if !matches!(self.end, End::Closed(_)) {
+            self.end = End::Closed(result);
+        }
+    }
+
+    /// Nothing is left to wait for, or the time is over.
+    pub(crate) fn finish_close(&mut self) {
+        let late = || {
+            let late = courant_client::Error::new(
+                courant_client::ErrorKind::Timeout,
+                "the last commit was not answered in time",
+            );
+            Error::from(late.hinting("give close() more time"))
+        };
+        let idle = self.commits.is_idle();
+        let last = self.last_commit.take().and_then(|id| self.commits.take_result(id));
+        self.end_with(if idle { last.unwrap_or(Ok(())) } else { Err(late()) });
+    }
+
+    /// The result of closing, once it has ended.
+    pub(crate) fn close_result(&mut self) -> Option<Result<(), Error>> {
+        match &self.end {
+            End::Closed(result) => Some(result.clone()),
+            End::Open | End::Closing(_) => None,
+        }
+    }
+
+    /// Whether the consumer was closed, or is closing.
+    pub(crate) fn is_closed(&self) -> bool {
+        !matches!(self.end, End::Open)
+    }
+
+    /// Until when closing may go on, once it has begun.
+    pub(crate) fn closing_until(&self) -> Option<Instant> {
+        match self.end {
+            End::Closing(deadline) => Some(deadline),
+            End::Open | End::Closed(_) => None,
+        }
+    }
+
+    /// Memory that is parked or handed out.
+    #[cfg(test)]
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes() + self.held_bytes
+    }
+}
+
+/// Where to seek to.
+#[derive(Clone, Debug)]
+pub(crate) enum SeekTo {
+    /// An offset.
+    Offset(OffsetAndMetadata),
+    /// The start or the end.
+    By(OffsetReset),
+}

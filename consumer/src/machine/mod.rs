@@ -1,0 +1,20 @@
+//! What a consumer knows and decides, without I/O, clock or tasks: [`core::Core`] and its parts.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `subscription`, `partition`, `position` | which partitions there are, where each stands, what each waits for |
+//! | `reset` | where to start without a valid offset |
+//! | `fetcher`, `fetch_session` | which broker is asked for what, and how much |
+//! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
+//! | `commit` | in which order offsets reach the coordinator |
+pub(crate) mod buffer;
+pub(crate) mod commit;
+pub(crate) mod core;
+pub(crate) mod fetch_session;
+pub(crate) mod fetcher;
+pub(crate) mod isolation;
+pub(crate) mod partition;
+pub(crate) mod position;
+pub(crate) mod reset;
+pub(crate) mod stretch;
+pub(crate) mod subscription;

@@ -1,0 +1,296 @@
+//! What a poll hands out: a batch whose records borrow, and records of their own that share its bytes.
+//!
+//! A [`Batch`] holds slices of what was fetched (or of the decompressed batch); going through it decodes one record after
+//! the other and allocates nothing. A [`ConsumerRecord`] holds one reference to the same bytes and a few offsets.
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use courant_protocol::record::{Headers, OwnedRecord, RecordIter, RecordView};
+use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
+
+use crate::machine::stretch::Slice;
+use crate::offsets::OffsetAndMetadata;
+use crate::shared::Shared;
+
+/// The records that one poll handed out: at most `max.poll.records`, in order within each partition.
+///
+/// ```
+/// # use courant_consumer::{Consumer, Error};
+/// fn print_all(batch: &courant_consumer::Batch) {
+///     for record in batch {
+///         println!("{}@{}: {:?}", record.topic_partition(), record.offset(), record.value());
+///     }
+/// }
+/// ```
+#[must_use = "the records in it count as handed out"]
+pub struct Batch {
+    slices: Vec<Slice>,
+    records: usize,
+    /// Where to report that the application has gone through it.
+    receipt: Option<(Arc<Shared>, u64)>,
+    went_through: AtomicBool,
+}
+
+impl Batch {
+    pub(crate) fn new(slices: Vec<Slice>, records: usize, receipt: Option<(Arc<Shared>, u64)>) -> Self {
+        Self { slices, records, receipt, went_through: AtomicBool::new(false) }
+    }
+
+    /// How many records there are; at least one.
+    pub fn len(&self) -> usize {
+        self.records
+    }
+
+    /// Whether there is none, which a poll never hands out.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Goes through the records: those of one partition in a row, in the order of their offsets.
+    #[inline]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { batch: self, next: 0, current: None, left: 0 }
+    }
+
+    /// The partitions that there are records of, and where each one's reading goes on after this batch.
+    pub fn next_offsets(&self) -> impl Iterator<Item = (TopicPartition, OffsetAndMetadata)> {
+        let mut last: Vec<(TopicPartition, OffsetAndMetadata)> = Vec::new();
+        for record in self {
+            match last.last_mut() {
+                Some((partition, next)) if partition == record.topic_partition() => {
+                    *next = record.next_offset()
+                }
+                _ => last.push((record.topic_partition().clone(), record.next_offset())),
+            }
+        }
+        last.into_iter()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if let Some((shared, poll)) = self.receipt.take().filter(|_| *self.went_through.get_mut()) {
+            shared.core().finish_poll(poll);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = Record<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("records", &self.records).finish_non_exhaustive()
+    }
+}
+
+/// Goes through the records of a [`Batch`].
+#[derive(Clone)]
+pub struct Iter<'a> {
+    batch: &'a Batch,
+    next: usize,
+    current: Option<(&'a Slice, RecordIter<'a>)>,
+    left: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Record<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'a>> {
+        loop {
+            if self.left > 0 {
+                let (slice, records) = self.current.as_mut()?;
+                self.left -= 1;
+                // The slice was read through when it was handed out, so this cannot fail.
+                let view = records.next()?.ok()?;
+                return Some(Record { slice, view });
+            }
+            let Some(slice) = self.batch.slices.get(self.next) else {
+                self.batch.went_through.store(true, Ordering::Relaxed);
+                return None;
+            };
+            self.next += 1;
+            self.left = slice.count;
+            self.current = Some((slice, slice.records.iter_from(slice.from)));
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let ahead = self.batch.slices.get(self.next..).unwrap_or_default();
+        let left = self.left + ahead.iter().map(|slice| slice.count).sum::<usize>();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+impl std::iter::FusedIterator for Iter<'_> {}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").field("left", &self.len()).finish()
+    }
+}
+
+/// One record, borrowed from its [`Batch`].
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    slice: &'a Slice,
+    view: RecordView<'a>,
+}
+
+impl<'a> Record<'a> {
+    /// The topic's name.
+    pub fn topic(&self) -> &'a str {
+        &self.slice.partition.topic
+    }
+
+    /// The partition's number.
+    pub fn partition(&self) -> PartitionId {
+        self.slice.partition.partition
+    }
+
+    /// Topic and partition.
+    pub fn topic_partition(&self) -> &'a TopicPartition {
+        &self.slice.partition
+    }
+
+    /// The record's place in its partition.
+    pub fn offset(&self) -> Offset {
+        self.view.offset
+    }
+
+    /// When it was made, or appended where the topic says LogAppendTime; [`UnixMillis::NONE`] in the oldest format.
+    pub fn timestamp(&self) -> UnixMillis {
+        self.view.timestamp
+    }
+
+    /// The key; `None` is null, which is not the empty key.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.view.key
+    }
+
+    /// The value; `None` is null, a tombstone.
+    pub fn value(&self) -> Option<&'a [u8]> {
+        self.view.value
+    }
+
+    /// The headers in the order they were written, duplicates included.
+    pub fn headers(&self) -> Headers<'a> {
+        self.view.headers()
+    }
+
+    /// The epoch of the leader that wrote the record; [`LeaderEpoch::NONE`] in old formats.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.slice.records.header().leader_epoch
+    }
+
+    /// What to commit once this record and those before it are done.
+    pub fn next_offset(&self) -> OffsetAndMetadata {
+        OffsetAndMetadata::after(Offset(self.view.offset.0.saturating_add(1)), self.leader_epoch())
+    }
+
+    /// The record as a value of its own. It shares the bytes of its whole batch and keeps them in memory.
+    pub fn to_owned(&self) -> ConsumerRecord {
+        ConsumerRecord::new(self.slice, &self.view)
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No payload: records end up in logs.
+        write!(f, "Record({}@{})", self.slice.partition, self.view.offset)
+    }
+}
+
+/// A record that outlives its batch.
+#[derive(Clone)]
+pub struct ConsumerRecord {
+    partition: TopicPartition,
+    leader_epoch: LeaderEpoch,
+    record: OwnedRecord,
+}
+
+impl ConsumerRecord {
+    pub(crate) fn new(slice: &Slice, view: &RecordView<'_>) -> Self {
+        Self {
+            partition: slice.partition.clone(),
+            leader_epoch: slice.records.header().leader_epoch,
+            record: slice.records.owned(view),
+        }
+    }
+
+    /// The topic's name.
+    pub fn topic(&self) -> &str {
+        &self.partition.topic
+    }
+
+    /// The partition's number.
+    pub fn partition(&self) -> PartitionId {
+        self.partition.partition
+    }
+
+    /// Topic and partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// The record's place in its partition.
+    pub fn offset(&self) -> Offset {
+        self.record.offset()
+    }
+
+    /// When it was made, or appended where the topic says LogAppendTime; [`UnixMillis::NONE`] in the oldest format.
+    pub fn timestamp(&self) -> UnixMillis {
+        self.record.timestamp()
+    }
+
+    /// The key; `None` is null, which is not the empty key.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.record.key()
+    }
+
+    /// The value; `None` is null, a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.record.value()
+    }
+
+    /// The key, sharing the batch's bytes.
+    pub fn key_bytes(&self) -> Option<Bytes> {
+        self.record.key_bytes()
+    }
+
+    /// The value, sharing the batch's bytes.
+    pub fn value_bytes(&self) -> Option<Bytes> {
+        self.record.value_bytes()
+    }
+
+    /// The headers in the order they were written, duplicates included.
+    pub fn headers(&self) -> Headers<'_> {
+        self.record.headers()
+    }
+
+    /// The epoch of the leader that wrote the record; [`LeaderEpoch::NONE`] in old formats.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+
+    /// What to commit once this record and those before it are done.
+    pub fn next_offset(&self) -> OffsetAndMetadata {
+        OffsetAndMetadata::after(Offset(self.record.offset().0.saturating_add(1)), self.leader_epoch)
+    }
+}
+
+impl fmt::Debug for ConsumerRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConsumerRecord({}@{})", self.partition, self.record.offset())
+    }
+}

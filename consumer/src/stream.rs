@@ -1,0 +1,117 @@
+//! Records one by one, as a [`Stream`](futures_core::Stream) of values of their own.
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use courant_protocol::record::RecordMark;
+use courant_protocol::types::Offset;
+use futures_core::Stream;
+
+use crate::consumer::Consumer;
+use crate::error::Error;
+use crate::machine::position::{Position, Token};
+use crate::machine::stretch::Slice;
+use crate::record::ConsumerRecord;
+
+/// Records one by one; made by [`Consumer::stream`].
+///
+/// It takes records from the consumer in slices and gives them out one at a time. What it has not given out counts as not
+/// handed out: positions and commits leave it aside, and dropping the stream gives it back.
+pub struct RecordStream<'a> {
+    consumer: &'a mut Consumer,
+    chunk: Option<Chunk>,
+}
+
+/// Records of one partition, in a row.
+struct Chunk {
+    slices: std::vec::IntoIter<Slice>,
+    current: Option<(Slice, RecordMark)>,
+    token: Token,
+    /// Behind the last record that was given out.
+    position: Option<Position>,
+}
+
+impl<'a> RecordStream<'a> {
+    pub(crate) fn new(consumer: &'a mut Consumer) -> Self {
+        consumer.shared().core().give_back();
+        Self { consumer, chunk: None }
+    }
+
+    /// The consumer, to commit, pause or ask for positions with while the stream runs. Records that the stream has given
+    /// out count as handed out.
+    pub fn consumer(&mut self) -> &Consumer {
+        self.note_progress();
+        self.consumer
+    }
+
+    fn note_progress(&self) {
+        let Some(chunk) = &self.chunk else { return };
+        let (Some(position), Some((slice, _))) = (chunk.position, &chunk.current) else { return };
+        self.consumer.shared().core().note_streamed(&slice.partition, chunk.token, position);
+    }
+}
+
+impl Chunk {
+    fn next(&mut self) -> Option<ConsumerRecord> {
+        loop {
+            if let Some((slice, mark)) = &mut self.current
+                && slice.count > 0
+            {
+                let mut records = slice.records.iter_from(*mark);
+                // The slice was read through when it was taken, so this cannot fail.
+                let view = records.next()?.ok()?;
+                *mark = records.mark(&slice.records);
+                slice.count -= 1;
+                let epoch = slice.records.header().leader_epoch;
+                self.position = Some(Position::after(Offset(view.offset.0.saturating_add(1)), epoch));
+                return Some(ConsumerRecord::new(slice, &view));
+            }
+            let slice = self.slices.next()?;
+            let from = slice.from;
+            self.current = Some((slice, from));
+        }
+    }
+}
+
+impl Stream for RecordStream<'_> {
+    type Item = Result<ConsumerRecord, Error>;
+
+    /// # Cancel safety
+    /// A record is given out only if it is returned; dropping the stream loses none.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some(chunk) = &mut this.chunk {
+                if let Some(record) = chunk.next() {
+                    return Poll::Ready(Some(Ok(record)));
+                }
+                // Everything was given out, and the application asks for more: all of it is finished.
+                this.consumer.shared().core().end_streamed();
+                this.chunk = None;
+            }
+            this.consumer.begin_poll();
+            match this.consumer.poll_slices(cx) {
+                Poll::Ready(Ok(Some((slices, token)))) => {
+                    this.chunk =
+                        Some(Chunk { slices: slices.into_iter(), current: None, token, position: None });
+                }
+                Poll::Ready(Ok(None)) => return Poll::Ready(None),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Drop for RecordStream<'_> {
+    fn drop(&mut self) {
+        self.note_progress();
+        self.consumer.shared().core().give_back();
+    }
+}
+
+impl fmt::Debug for RecordStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordStream").field("consumer", &self.consumer).finish_non_exhaustive()
+    }
+}
