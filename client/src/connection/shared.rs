@@ -248,7 +248,8 @@ fn poll_turn(
         if progress {
             continue;
         }
-        let Some(deadline) = link.next_deadline() else { return Poll::Pending };
+        let due = [link.next_deadline(), link.throttled_until()].into_iter().flatten().min();
+        let Some(deadline) = due else { return Poll::Pending };
         timer.reset(deadline);
         if Pin::new(&mut *timer).poll(cx).is_pending() {
             return Poll::Pending;

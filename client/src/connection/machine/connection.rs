@@ -215,7 +215,7 @@ impl Connection {
             }
             State::Authenticating(..) => ClosedBy::Failure(
                 error("the broker closed the connection during authentication")
-                    .hinting("check sasl.username, sasl.password and the listener's SASL mechanism"),
+                    .hinting("check the user name, the password and the listener's SASL mechanism (sasl.jaas.config)"),
             ),
             State::Ready(ready) if self.pipeline.has_unanswered() => {
                 let error = error("the broker closed the connection before it had answered").maybe_written(true);
