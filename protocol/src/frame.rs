@@ -197,3 +197,69 @@ const HTTP_OPENINGS: [&[u8; 4]; 8] = [b"HTTP", b"GET ", b"POST", b"HEAD", b"PUT 
 
 /// Room for most requests without records.
 const FIRST_ROOM_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{ApiVersionsRequest, FetchRequest, ProduceRequest};
+    use crate::wire::DecodeErrorKind;
+
+    #[test]
+    fn a_request_has_its_size_header_and_message() {
+        let request = ApiVersionsRequest {
+            client_software_name: Str::from_static("courant"),
+            client_software_version: Str::from_static("0.1"),
+            ..Default::default()
+        };
+        let frame = encode_request(&request, 3, 9, Some("me")).expect("a request").into_bytes();
+        assert_eq!(&*frame, b"\0\0\0\x1a\0\x12\0\x03\0\0\0\x09\0\x02me\0\x08courant\x040.1\0");
+        let mut reader = Reader::new(frame.slice(4..));
+        let header = decode_request_header(&mut reader).expect("a header");
+        assert_eq!((header.api_key, header.api_version, header.correlation_id), (18, 3, 9));
+        assert_eq!(ApiVersionsRequest::decode(&mut reader, 3), Ok(request));
+    }
+
+    #[test]
+    fn a_version_beyond_our_tables_is_refused() {
+        let error = encode_request(&ProduceRequest::default(), 2, 1, None).expect_err("an error");
+        assert_eq!(error, EncodeError::UnsupportedVersion { message: "ProduceRequest", version: 2 });
+        let mut reader = Reader::new(Bytes::from_static(&[0; 64]));
+        let error = FetchRequest::decode(&mut reader, 19).expect_err("an error");
+        assert_eq!(
+            error.kind(),
+            DecodeErrorKind::UnsupportedVersion { message: "FetchRequest", version: 19 }
+        );
+    }
+
+    #[test]
+    fn a_field_that_the_version_cannot_carry_is_refused_unless_it_may_be_dropped() {
+        let request = FetchRequest { rack_id: Str::from_static("a"), ..Default::default() };
+        assert!(encode_request(&request, 4, 1, None).is_ok());
+        let request = FetchRequest { forgotten_topics_data: vec![Default::default()], ..Default::default() };
+        let error = encode_request(&request, 6, 1, None).expect_err("an error");
+        assert_eq!(error, EncodeError::UnsupportedField { field: "ForgottenTopicsData", version: 6 });
+    }
+
+    #[test]
+    fn sizes_name_what_the_peer_speaks() {
+        assert_eq!(read_size(*b"\0\0\0\x10", 100), Ok(16));
+        assert_eq!(
+            read_size(*b"\0\0\x01\0", 100),
+            Err(FrameError::TooLarge { size_bytes: 256, max_bytes: 100 })
+        );
+        assert_eq!(read_size([0xff; 4], 100), Err(FrameError::Negative(-1)));
+        assert_eq!(read_size(*b"HTTP", 1 << 20), Err(FrameError::Http));
+        assert_eq!(read_size(*b"GET ", 1 << 20), Err(FrameError::Http));
+        assert_eq!(read_size([0x15, 3, 3, 0], 1 << 20), Err(FrameError::Tls));
+        assert_eq!(read_size([0x16, 3, 1, 2], 1 << 20), Err(FrameError::Tls));
+    }
+
+    #[test]
+    fn any_refusal_of_api_versions_is_read_as_version_0() {
+        // Correlation id, error 35, one API: the whole of version 0, where version 4 would want a compact array.
+        let frame = Bytes::from_static(b"\0\0\0\x05\0\x23\0\0\0\x01\0\x12\0\0\0\x03");
+        let (correlation_id, response) = decode_response::<ApiVersionsRequest>(frame, 4).expect("a response");
+        assert_eq!((correlation_id, response.error_code, response.api_keys.len()), (5, 35, 1));
+        assert_eq!(response.api_keys.first().map(|api| api.max_version), Some(3));
+    }
+}

@@ -1,6 +1,8 @@
 //! Batches that Apache Kafka's own jars wrote, decoded and, where our writer makes them, written again.
 //!
 //! The files under `golden/records` hold one JSON object a line: a set of batches as hex, and what Java reads in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::io::Read;
 
 use bytes::{Bytes, BytesMut};

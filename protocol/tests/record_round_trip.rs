@@ -1,4 +1,6 @@
 //! Records written by our writer and read by our reader, for every codec.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{

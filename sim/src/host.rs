@@ -112,6 +112,9 @@ impl Host {
     }
 
     /// Crashes the host and brings it back after `pause`.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves the host down.
     pub async fn bounce(&self, pause: Duration) {
         self.crash();
         tokio::time::sleep(pause).await;

@@ -12,7 +12,10 @@
 //! | `planted` | proves that each planted defect fails its test |
 
 mod check;
+mod ci;
 mod codegen;
+mod interop;
+mod kafka;
 mod planted;
 mod process;
 mod steps;
@@ -49,6 +52,17 @@ enum Command {
         #[arg(long)]
         base: Option<String>,
     },
+    /// Everything that must hold before a change lands
+    Ci,
+    /// Foreign clients against the mock
+    Interop {
+        /// Real Kafka of this version instead of the mock
+        #[arg(long, value_name = "VERSION")]
+        kafka: Option<String>,
+    },
+    /// Starts and stops real Apache Kafka
+    #[command(subcommand)]
+    Kafka(kafka::Command),
     /// Proves that each planted defect fails its test
     Planted {
         /// Every defect
@@ -81,6 +95,14 @@ fn run(command: Command) -> Result<()> {
         Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(&root),
         Command::Check { base } => check::run(&root, base.as_deref()),
+        Command::Ci => ci::run(&root),
+        Command::Interop { kafka } => {
+            let found = interop::run(&root, kafka.as_deref())?;
+            println!("{} passed, {} failed", found.passed, found.failed);
+            anyhow::ensure!(found.failed == 0, "{} comparisons with foreign clients failed", found.failed);
+            Ok(())
+        }
+        Command::Kafka(command) => kafka::run(&root, command),
         Command::Planted { all: _, count, names } => {
             let selection = match (count, names.is_empty()) {
                 (Some(count), _) => planted::Selection::Drawn(count),

@@ -1,6 +1,6 @@
 //! Commands with a time limit, whose output is shown while it is kept.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -18,12 +18,19 @@ pub(crate) struct Outcome {
     pub(crate) timed_out: bool,
     /// Standard output and standard error, line by line as they came.
     pub(crate) lines: Vec<String>,
+    /// Standard output alone.
+    pub(crate) stdout: Vec<String>,
 }
 
 impl Outcome {
     /// Whether it ended well.
     pub(crate) fn succeeded(&self) -> bool {
         self.code == Some(0)
+    }
+
+    /// Its last lines, for a message.
+    pub(crate) fn tail(&self) -> String {
+        self.lines.get(self.lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
     }
 
     /// How it ended, for a message.
@@ -34,6 +41,13 @@ impl Outcome {
             (false, None) => "was ended by a signal".to_owned(),
         }
     }
+}
+
+/// Where a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Stdout,
+    Stderr,
 }
 
 /// Whether a command's lines are printed while it runs.
@@ -47,17 +61,46 @@ pub(crate) enum Show {
 
 /// Runs a command in a process group of its own; the whole group ends with the time limit.
 pub(crate) fn run(command: &mut Command, limit: Duration, show: Show) -> Result<Outcome> {
+    command.stdin(Stdio::null());
+    finish(spawn(command)?, limit, show)
+}
+
+/// Runs a command with a text as its input and gives the lines of its standard output.
+pub(crate) fn pipe(command: &mut Command, input: String, limit: Duration) -> Result<Vec<String>> {
+    let name = spelled(command);
+    command.stdin(Stdio::piped());
+    let mut child = spawn(command)?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    // A thread of its own: the child may stop reading until somebody reads what it writes.
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let outcome = finish(child, limit, Show::Nothing)?;
+    if !outcome.succeeded() {
+        bail!("`{name}` {}:\n{}", outcome.ending(), outcome.tail());
+    }
+    writer.join().ok().context("the input's thread panicked")??;
+    Ok(outcome.stdout)
+}
+
+/// Starts a command in a process group of its own.
+fn spawn(command: &mut Command) -> Result<Child> {
     let name = command.get_program().display().to_string();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.spawn().with_context(|| format!("cannot start {name}"))
+}
+
+/// Reads a child's lines until it ends or the time is up.
+fn finish(mut child: Child, limit: Duration, show: Show) -> Result<Outcome> {
     let lines = readers(&mut child)?;
     let deadline = Instant::now() + limit;
-    let mut outcome = Outcome { code: None, timed_out: false, lines: Vec::new() };
+    let mut outcome = Outcome { code: None, timed_out: false, lines: Vec::new(), stdout: Vec::new() };
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
+            Ok((stream, line)) => {
                 if show == Show::All {
                     println!("{line}");
+                }
+                if stream == Stream::Stdout {
+                    outcome.stdout.push(line.clone());
                 }
                 outcome.lines.push(line);
             }
@@ -88,8 +131,7 @@ pub(crate) fn quietly(command: &mut Command, limit: Duration) -> Result<Outcome>
     let name = spelled(command);
     let outcome = run(command, limit, Show::Nothing)?;
     if !outcome.succeeded() {
-        let tail = outcome.lines.iter().rev().take(20).rev().cloned().collect::<Vec<_>>().join("\n");
-        bail!("`{name}` {}:\n{tail}", outcome.ending());
+        bail!("`{name}` {}:\n{}", outcome.ending(), outcome.tail());
     }
     Ok(outcome)
 }
@@ -105,23 +147,23 @@ fn spelled(command: &Command) -> String {
 }
 
 /// One thread per stream; the channel closes when both streams have ended.
-fn readers(child: &mut Child) -> Result<Receiver<String>> {
+fn readers(child: &mut Child) -> Result<Receiver<(Stream, String)>> {
     let (sender, lines) = channel();
     let stdout = child.stdout.take().context("no standard output")?;
     let stderr = child.stderr.take().context("no standard error")?;
     let other = sender.clone();
-    thread::spawn(move || forward(stdout, &sender));
-    thread::spawn(move || forward(stderr, &other));
+    thread::spawn(move || forward(stdout, Stream::Stdout, &sender));
+    thread::spawn(move || forward(stderr, Stream::Stderr, &other));
     Ok(lines)
 }
 
 /// Sends a stream's lines until it ends.
-fn forward(stream: impl Read, lines: &Sender<String>) {
-    let mut stream = BufReader::new(stream);
+fn forward(input: impl Read, stream: Stream, lines: &Sender<(Stream, String)>) {
+    let mut input = BufReader::new(input);
     let mut line = Vec::new();
-    while matches!(stream.read_until(b'\n', &mut line), Ok(n) if n > 0) {
+    while matches!(input.read_until(b'\n', &mut line), Ok(n) if n > 0) {
         let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
-        if lines.send(text).is_err() {
+        if lines.send((stream, text)).is_err() {
             return;
         }
         line.clear();
@@ -164,6 +206,14 @@ mod tests {
         let mut lines = outcome.lines.clone();
         lines.sort();
         assert_eq!((outcome.code, lines), (Some(3), vec!["a".to_owned(), "b".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn input_goes_in_and_standard_output_alone_comes_out() -> Result<()> {
+        let big = "a line of some length\n".repeat(20_000);
+        let lines = pipe(&mut shell("echo warning >&2; cat"), big, Duration::from_secs(60))?;
+        assert_eq!(lines.len(), 20_000);
         Ok(())
     }
 

@@ -23,7 +23,8 @@
 //! assert_eq!(error.to_string(), "unknown property `request.timout.ms`; did you mean `request.timeout.ms`?");
 //! # Ok::<(), courant_client::config::ConfigError>(())
 //! ```
-mod common;
+mod common_rows;
+mod common_settings;
 mod describe;
 mod elsewhere;
 mod error;
@@ -40,7 +41,8 @@ mod table;
 mod tests;
 mod value;
 
-pub use common::{COMMON, CommonSettings, MetadataRecovery, Secret, Security};
+pub use common_rows::COMMON;
+pub use common_settings::{CommonSettings, MetadataRecovery, Secret, Security};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use properties::Properties;
 pub use row::{Accepts, Importance, Kind, Row, Status, Unit};

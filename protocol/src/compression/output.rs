@@ -2,6 +2,7 @@
 use super::{Codec, CompressionError};
 
 /// Where the smallest first guess lies.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 const SMALLEST: usize = 4 << 10;
 
 /// A bounded output; nothing is reserved on a peer's word alone.
@@ -20,6 +21,7 @@ impl<'a> Output<'a> {
     }
 
     /// Some room to write to, at least one byte; it doubles each time it is full.
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
     pub(super) fn room(&mut self, first_guess: usize) -> Result<&mut [u8], CompressionError> {
         if self.filled > self.limit {
             return Err(self.too_large());
@@ -32,6 +34,7 @@ impl<'a> Output<'a> {
     }
 
     /// Room for exactly `size` bytes, or an error where they would exceed the limit.
+    #[cfg(any(feature = "snappy", feature = "lz4"))]
     pub(super) fn room_for(&mut self, size: usize) -> Result<&mut [u8], CompressionError> {
         let end = self.filled.saturating_add(size);
         if end > self.limit {

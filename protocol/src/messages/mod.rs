@@ -5,6 +5,8 @@
 //! ignorable, and is an error otherwise.
 #![allow(clippy::field_reassign_with_default, clippy::too_many_lines)]
 
+mod any;
+
 pub mod add_offsets_to_txn;
 pub mod add_partitions_to_txn;
 pub mod add_raft_voter;
@@ -16,7 +18,6 @@ pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
 pub mod alter_share_group_offsets;
 pub mod alter_user_scram_credentials;
-mod any;
 pub mod api_versions;
 pub mod assign_replicas_to_dirs;
 pub mod begin_quorum_epoch;

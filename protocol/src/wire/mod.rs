@@ -5,6 +5,8 @@ mod frame;
 mod reader;
 mod records;
 mod str;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use self::error::{DecodeError, DecodeErrorKind, EncodeError};

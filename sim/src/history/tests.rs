@@ -1,5 +1,6 @@
 //! Each check finds what it is for.
 use super::*;
+use courant_protocol::types::TopicPartition;
 
 fn partition() -> TopicPartition {
     TopicPartition::new("t", 0)

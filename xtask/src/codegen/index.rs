@@ -16,9 +16,12 @@ pub(crate) fn modules(apis: &[Api]) -> Result<String> {
          //! The structs have Kafka's names and plain public fields; they are built with `..Default::default()`, and\n\
          //! their defaults are Kafka's. What a version cannot carry is left out when writing if Kafka calls the field\n\
          //! ignorable, and is an error otherwise.\n\
-         #![allow(clippy::field_reassign_with_default, clippy::too_many_lines)]\n\nmod any;\n"
+         #![allow(clippy::field_reassign_with_default, clippy::too_many_lines)]\n\nmod any;\n\n"
     );
-    for api in with_messages(apis) {
+    // In rustfmt's order, which does not see these lines when the generator calls it.
+    let mut sorted: Vec<&Api> = with_messages(apis).collect();
+    sorted.sort_by_key(|api| names::snake(&api.name));
+    for api in &sorted {
         writeln!(out, "pub mod {};", names::snake(&api.name))?;
     }
     out.push_str("\npub use self::any::{AnyRequest, AnyResponse};\n");

@@ -30,11 +30,21 @@ pub(crate) fn files(apis: &[Api]) -> Result<BTreeMap<PathBuf, String>> {
 
 fn dispatch(out: &mut String, apis: &[Api], kind: &str) -> Result<()> {
     let small = kind.to_lowercase();
-    let ways = [("from_json", "json: &Value", "json"), ("random", "source: &mut Source<'_>, version: i16", "source, version")];
+    let ways = [
+        ("from_json", "json: &Value", "json"),
+        ("random", "source: &mut Source<'_>, version: i16", "source, version"),
+    ];
     for (way, parameters, arguments) in ways {
-        writeln!(out, "pub(crate) fn {small}_{way}(key: ApiKey, {parameters}) -> Option<Any{kind}> {{\nSome(match key {{")?;
+        writeln!(
+            out,
+            "pub(crate) fn {small}_{way}(key: ApiKey, {parameters}) -> Option<Any{kind}> {{\nSome(match key {{"
+        )?;
         for api in index::with_messages(apis) {
-            writeln!(out, "ApiKey::{name} => messages::{name}{kind}::{way}({arguments}).into(),", name = api.name)?;
+            writeln!(
+                out,
+                "ApiKey::{name} => messages::{name}{kind}::{way}({arguments}).into(),",
+                name = api.name
+            )?;
         }
         out.push_str("_ => return None,\n})\n}\n\n");
     }
@@ -71,7 +81,10 @@ fn random_value(side: &Side, one: &Struct, field: &Field) -> Result<String> {
     if !field.is_option() {
         return Ok(value.to_owned());
     }
-    let seen = field.versions.intersection(one.versions).with_context(|| format!("{}: {}", side.name, field.name))?;
+    let seen = field
+        .versions
+        .intersection(one.versions)
+        .with_context(|| format!("{}: {}", side.name, field.name))?;
     let Some(nullable) = field.nullable.and_then(|nullable| nullable.intersection(seen)) else {
         return Ok(format!("Some({value})"));
     };

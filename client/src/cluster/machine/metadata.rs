@@ -14,7 +14,7 @@ use super::peers::Peers;
 use super::refresh::Refresh;
 use crate::cluster::metadata::{Metadata, Topic};
 use crate::connection::Peer;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::retry::Backoff;
 
 /// What a [`MetadataMachine`] goes by.
@@ -196,7 +196,7 @@ impl MetadataMachine {
         let merged = match code {
             ErrorCode::NONE if answer.brokers.is_empty() => {
                 // A broker that has just started knows of no broker yet, not even of itself.
-                Err(Error::from_code(ErrorCode::BROKER_NOT_AVAILABLE, "the broker knows of no broker"))
+                Err(Error::new(ErrorKind::NoBroker, "the broker that answered knows of no broker yet"))
             }
             ErrorCode::NONE => {
                 let mut events = Vec::new();

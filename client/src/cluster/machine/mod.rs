@@ -9,3 +9,6 @@ mod peers;
 mod refresh;
 
 pub(crate) use self::metadata::{MetadataEvent, MetadataMachine, MetadataOptions, Question};
+
+#[cfg(test)]
+mod tests;

@@ -18,3 +18,6 @@ pub(crate) use self::handshake::Plain;
 pub(crate) use self::inbound::Inbound;
 pub(crate) use self::pipeline::Tag;
 pub(crate) use self::reconnect::{Reconnect, ReconnectOptions};
+
+#[cfg(test)]
+mod tests;

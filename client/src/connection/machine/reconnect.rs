@@ -91,12 +91,17 @@ mod tests {
         World::builder().seed(7).build().rng("reconnect")
     }
 
+    fn refused() -> Error {
+        Error::new(ErrorKind::Transport, "refused")
+    }
+
     #[test]
     fn the_wait_doubles_up_to_its_limit_and_is_spread_by_a_fifth() {
-        let (mut rng, now) = (rng(), Instant::now());
+        let (mut rng, mut now) = (rng(), Instant::now());
         let mut reconnect = Reconnect::default();
         for base in [50, 100, 200, 400, 800, 1000, 1000] {
-            reconnect.handle_failure(now, &OPTIONS, &mut rng, Error::new(ErrorKind::Transport, "refused"));
+            now += MS * 2000;
+            reconnect.handle_failure(now, now, &OPTIONS, &mut rng, refused());
             let wait = reconnect.blocked_until(now).unwrap() - now;
             assert!(wait >= MS * base * 8 / 10 && wait <= MS * base * 12 / 10, "{wait:?} for {base} ms");
         }
@@ -106,13 +111,25 @@ mod tests {
     }
 
     #[test]
+    fn connections_that_fail_together_count_as_one_failure() {
+        let (mut rng, began) = (rng(), Instant::now());
+        let mut reconnect = Reconnect::default();
+        for later in 1..4 {
+            reconnect.handle_failure(began, began + MS * later, &OPTIONS, &mut rng, refused());
+        }
+        assert_eq!(reconnect.failures(), 1);
+        reconnect.handle_failure(began + MS * 100, began + MS * 200, &OPTIONS, &mut rng, refused());
+        assert_eq!(reconnect.failures(), 2);
+    }
+
+    /// Trap 50: one seed per client, so that a broker's restart is not followed by a storm of simultaneous attempts.
+    #[test]
     fn two_clients_do_not_come_back_at_the_same_moment() {
         let now = Instant::now();
         let world = World::builder().seed(7).build();
         let wait = || {
             let mut reconnect = Reconnect::default();
-            let error = Error::new(ErrorKind::Transport, "refused");
-            reconnect.handle_failure(now, &OPTIONS, &mut world.rng("reconnect"), error);
+            reconnect.handle_failure(now, now, &OPTIONS, &mut world.rng("reconnect"), refused());
             reconnect.blocked_until(now).unwrap() - now
         };
         assert_ne!(wait(), wait());
@@ -122,11 +139,12 @@ mod tests {
     fn an_attempt_is_given_more_time_after_failures() {
         let (mut rng, now) = (rng(), Instant::now());
         let mut reconnect = Reconnect::default();
-        assert!(reconnect.setup_timeout(&OPTIONS, &mut rng) <= Duration::from_secs(12));
-        for _ in 0..5 {
-            reconnect.handle_failure(now, &OPTIONS, &mut rng, Error::new(ErrorKind::Transport, "refused"));
+        assert!(reconnect.setup_timeout(&OPTIONS, &mut rng) <= MS * 12_000);
+        for later in 1..6 {
+            let now = now + MS * later;
+            reconnect.handle_failure(now, now, &OPTIONS, &mut rng, refused());
         }
         let timeout = reconnect.setup_timeout(&OPTIONS, &mut rng);
-        assert!(timeout >= Duration::from_secs(24) && timeout <= Duration::from_secs(36), "{timeout:?}");
+        assert!(timeout >= MS * 24_000 && timeout <= MS * 30_000, "{timeout:?}");
     }
 }

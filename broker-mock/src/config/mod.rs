@@ -1,0 +1,13 @@
+//! What brokers and topics are configured with: Kafka's names, defaults, limits and precedence.
+mod broker;
+mod broker_rows;
+mod entry;
+mod kind;
+mod row;
+mod topic;
+mod topic_rows;
+
+pub(crate) use broker::BrokerConfig;
+pub use broker::ConfigError;
+pub(crate) use entry::{Entry, Synonym};
+pub(crate) use topic::{TopicConfig, row as topic_row};

@@ -1,0 +1,156 @@
+//! From a request to its handler, and what can be said about requests and responses of any API.
+use courant_protocol::api::{ApiKey, VersionRange};
+use courant_protocol::messages::{AnyRequest, AnyResponse};
+use courant_protocol::types::TopicId;
+
+use super::call::{Call, Reply};
+use super::{
+    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets,
+    metadata, offset_commit, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
+    sasl_handshake,
+};
+use crate::cluster::{Authentication, Cluster};
+
+/// The APIs that are served, in the order of their keys, at the versions that Kafka 4.3.1 announces.
+// tidy: one table
+pub(crate) static SERVED: &[(ApiKey, VersionRange)] = &[
+    (ApiKey::Produce, produce::VERSIONS),
+    (ApiKey::Fetch, fetch::VERSIONS),
+    (ApiKey::ListOffsets, list_offsets::VERSIONS),
+    (ApiKey::Metadata, metadata::VERSIONS),
+    (ApiKey::OffsetCommit, offset_commit::VERSIONS),
+    (ApiKey::OffsetFetch, offset_fetch::VERSIONS),
+    (ApiKey::FindCoordinator, find_coordinator::VERSIONS),
+    (ApiKey::SaslHandshake, sasl_handshake::VERSIONS),
+    (ApiKey::ApiVersions, api_versions::VERSIONS),
+    (ApiKey::CreateTopics, create_topics::VERSIONS),
+    (ApiKey::DeleteTopics, delete_topics::VERSIONS),
+    (ApiKey::DeleteRecords, delete_records::VERSIONS),
+    (ApiKey::InitProducerId, init_producer_id::VERSIONS),
+    (ApiKey::OffsetForLeaderEpoch, offset_for_leader_epoch::VERSIONS),
+    (ApiKey::DescribeConfigs, describe_configs::VERSIONS),
+    (ApiKey::SaslAuthenticate, sasl_authenticate::VERSIONS),
+    (ApiKey::CreatePartitions, create_partitions::VERSIONS),
+    (ApiKey::DescribeCluster, describe_cluster::VERSIONS),
+    (ApiKey::DescribeTopicPartitions, describe_topic_partitions::VERSIONS),
+];
+
+/// The versions of an API that are served.
+pub(crate) fn versions(api: ApiKey) -> Option<VersionRange> {
+    SERVED.iter().find(|(served, _)| *served == api).map(|(_, versions)| *versions)
+}
+
+/// Answers a request.
+// tidy: one match
+pub(crate) fn handle(
+    cluster: &mut Cluster,
+    authentication: &mut Authentication,
+    call: &Call,
+    request: &AnyRequest,
+) -> Reply {
+    match request {
+        AnyRequest::Produce(request) => produce::handle(cluster, call, request),
+        AnyRequest::Fetch(request) => fetch::handle(cluster, call, request),
+        AnyRequest::ListOffsets(request) => list_offsets::handle(cluster, call, request).into(),
+        AnyRequest::Metadata(request) => metadata::handle(cluster, call, request).into(),
+        AnyRequest::OffsetCommit(request) => offset_commit::handle(cluster, call, request).into(),
+        AnyRequest::OffsetFetch(request) => offset_fetch::handle(cluster, call, request).into(),
+        AnyRequest::FindCoordinator(request) => find_coordinator::handle(cluster, call, request).into(),
+        AnyRequest::SaslHandshake(request) => {
+            sasl_handshake::handle(cluster, authentication, call, request).into()
+        }
+        AnyRequest::ApiVersions(request) => api_versions::handle(cluster, call, request).into(),
+        AnyRequest::CreateTopics(request) => create_topics::handle(cluster, call, request).into(),
+        AnyRequest::DeleteTopics(request) => delete_topics::handle(cluster, call, request).into(),
+        AnyRequest::DeleteRecords(request) => delete_records::handle(cluster, call, request).into(),
+        AnyRequest::InitProducerId(request) => init_producer_id::handle(cluster, call, request).into(),
+        AnyRequest::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::handle(cluster, call, request).into()
+        }
+        AnyRequest::DescribeConfigs(request) => describe_configs::handle(cluster, call, request).into(),
+        AnyRequest::SaslAuthenticate(request) => {
+            sasl_authenticate::handle(cluster, authentication, call, request)
+        }
+        AnyRequest::CreatePartitions(request) => create_partitions::handle(cluster, call, request).into(),
+        AnyRequest::DescribeCluster(request) => describe_cluster::handle(cluster, call, request).into(),
+        AnyRequest::DescribeTopicPartitions(request) => {
+            describe_topic_partitions::handle(cluster, call, request).into()
+        }
+        _ => Reply::Close,
+    }
+}
+
+/// Whether a request is about a topic, or about one partition of it; what an incremental fetch leaves out counts too.
+pub(crate) fn touches(
+    cluster: &Cluster,
+    call: &Call,
+    request: &AnyRequest,
+    topic: &str,
+    partition: Option<i32>,
+) -> bool {
+    let named = |name: &str, id: TopicId| match name {
+        "" => cluster.topic_by_id(id).is_some_and(|known| known.name == *topic),
+        name => name == topic,
+    };
+    let wanted = |index: i32| partition.is_none_or(|wanted| wanted == index);
+    match request {
+        AnyRequest::Produce(request) => request
+            .topic_data
+            .iter()
+            .any(|t| named(&t.name, t.topic_id) && t.partition_data.iter().any(|p| wanted(p.index))),
+        AnyRequest::Fetch(request) => fetch::touches(cluster, call, request, topic, partition),
+        AnyRequest::ListOffsets(request) => request
+            .topics
+            .iter()
+            .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
+        AnyRequest::Metadata(request) => request.topics.as_ref().is_none_or(|topics| {
+            topics.iter().any(|t| named(t.name.as_deref().unwrap_or_default(), t.topic_id))
+        }),
+        AnyRequest::OffsetCommit(request) => request
+            .topics
+            .iter()
+            .any(|t| named(&t.name, t.topic_id) && t.partitions.iter().any(|p| wanted(p.partition_index))),
+        AnyRequest::OffsetForLeaderEpoch(request) => request
+            .topics
+            .iter()
+            .any(|t| t.topic == *topic && t.partitions.iter().any(|p| wanted(p.partition))),
+        AnyRequest::CreateTopics(request) => request.topics.iter().any(|t| t.name == *topic),
+        AnyRequest::DeleteTopics(request) => {
+            request.topic_names.iter().any(|name| *name == *topic)
+                || request.topics.iter().any(|t| named(t.name.as_deref().unwrap_or_default(), t.topic_id))
+        }
+        AnyRequest::DeleteRecords(request) => request
+            .topics
+            .iter()
+            .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
+        AnyRequest::CreatePartitions(request) => request.topics.iter().any(|t| t.name == *topic),
+        AnyRequest::DescribeTopicPartitions(request) => request.topics.iter().any(|t| t.name == *topic),
+        _ => false,
+    }
+}
+
+/// Puts a throttle time into a response that has a place for one.
+// tidy: one match
+pub(crate) fn set_throttle(response: &mut AnyResponse, milliseconds: i32) {
+    match response {
+        AnyResponse::Produce(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::Fetch(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::ListOffsets(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::Metadata(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::OffsetCommit(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::OffsetFetch(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::FindCoordinator(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::ApiVersions(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::CreateTopics(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DeleteTopics(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DeleteRecords(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::InitProducerId(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::OffsetForLeaderEpoch(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeConfigs(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::CreatePartitions(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeCluster(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeTopicPartitions(response) => response.throttle_time_ms = milliseconds,
+        _ => {}
+    }
+}

@@ -1,0 +1,86 @@
+//! ListOffsets (2), versions 1–11: offsets for times.
+//!
+//! -1 latest, -2 earliest, -3 the record with the largest time (KIP-734), -4 earliest local (KIP-405), -5 latest tiered
+//! (KIP-1005), -6 earliest pending upload (KIP-1023): nothing is tiered, so the last two find nothing.
+use courant_protocol::api::VersionRange;
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+};
+use courant_protocol::types::{Offset, UnixMillis};
+
+use super::call::Call;
+use crate::cluster::{Cluster, Partition};
+use crate::log::{Found, Isolation};
+
+pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 11);
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+    let isolation = Isolation::from(request.isolation_level);
+    let topics = request.topics.iter().map(|topic| ListOffsetsTopicResponse {
+        name: topic.name.clone(),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|wanted| {
+                let partition =
+                    call.led(cluster, &topic.name, wanted.partition_index, wanted.current_leader_epoch);
+                answer(
+                    wanted,
+                    partition
+                        .and_then(|partition| find(partition, wanted.timestamp, isolation, call.version)),
+                )
+            })
+            .collect(),
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
+}
+
+fn find(
+    partition: &Partition,
+    timestamp: i64,
+    isolation: Isolation,
+    version: i16,
+) -> Result<Found, ErrorCode> {
+    let log = &partition.log;
+    let at =
+        |offset: Offset| Found { offset, timestamp: UnixMillis::NONE, leader_epoch: log.epochs().of(offset) };
+    match timestamp {
+        LATEST => {
+            let offset = match isolation {
+                Isolation::ReadUncommitted => log.high_watermark(),
+                Isolation::ReadCommitted => log.last_stable_offset(),
+            };
+            Ok(Found { offset, timestamp: UnixMillis::NONE, leader_epoch: partition.epoch })
+        }
+        EARLIEST => Ok(at(log.log_start())),
+        MAX_TIMESTAMP if version >= 7 => Ok(log.largest_timestamp()),
+        EARLIEST_LOCAL if version >= 8 => Ok(at(log.log_start())),
+        LATEST_TIERED if version >= 9 => Ok(Found::NOTHING),
+        EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(Found::NOTHING),
+        timestamp if timestamp < 0 => Err(ErrorCode::UNSUPPORTED_VERSION),
+        timestamp => Ok(log.first_at_or_after(UnixMillis(timestamp))),
+    }
+}
+
+fn answer(wanted: &ListOffsetsPartition, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let (error_code, found) = match found {
+        Ok(found) => (0, found),
+        Err(error) => (error.0, Found::NOTHING),
+    };
+    ListOffsetsPartitionResponse {
+        partition_index: wanted.partition_index,
+        error_code,
+        timestamp: found.timestamp.0,
+        offset: found.offset.0,
+        leader_epoch: found.leader_epoch.0,
+    }
+}

@@ -1,0 +1,331 @@
+//! The log of one partition.
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use courant_protocol::compression::CompressionScratch;
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::record::control::ControlRecord;
+use courant_protocol::record::{Batch, BatchHeader, Batches, ReadOptions};
+use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
+use courant_protocol::wire::Records;
+
+use super::appending::{AppendContext, Appended, Refusal, admit};
+use super::epoch_cache::EpochCache;
+use super::producer_state::{ProducerStates, Verdict};
+use super::stored_batch::StoredBatch;
+use super::transactions::{AbortedTransaction, Transactions};
+
+/// Below this size a piece is copied into its neighbours when it is read, so that a socket gets few large pieces.
+const JOINED_BYTES: usize = 512;
+
+/// What a reader may see (KIP-98).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+impl From<i8> for Isolation {
+    fn from(level: i8) -> Self {
+        if level == 1 { Self::ReadCommitted } else { Self::ReadUncommitted }
+    }
+}
+
+/// What a read gives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slice {
+    pub(crate) records: Records,
+    pub(crate) len: usize,
+    /// The offset behind the last batch of the slice.
+    pub(crate) next_offset: Offset,
+}
+
+/// Batches in order, where the log begins and ends, and what it remembers of epochs, producers and transactions.
+///
+/// Offsets from `log_start` up to but not including `log_end` exist; compaction may have left holes in them.
+#[derive(Clone, Debug)]
+pub(crate) struct PartitionLog {
+    batches: VecDeque<StoredBatch>,
+    log_start: Offset,
+    log_end: Offset,
+    size_bytes: usize,
+    epochs: EpochCache,
+    producers: ProducerStates,
+    transactions: Transactions,
+}
+
+impl PartitionLog {
+    /// An empty log whose first leader has this epoch.
+    pub(crate) fn new(epoch: LeaderEpoch) -> Self {
+        let mut epochs = EpochCache::default();
+        epochs.assign(epoch, Offset(0));
+        Self {
+            batches: VecDeque::new(),
+            log_start: Offset(0),
+            log_end: Offset(0),
+            size_bytes: 0,
+            epochs,
+            producers: ProducerStates::default(),
+            transactions: Transactions::default(),
+        }
+    }
+
+    /// Appends a batch that a client sent.
+    pub(crate) fn append(&mut self, batch: &Batch, context: &AppendContext) -> Result<Appended, Refusal> {
+        let (header, bytes) = admit(batch, context)?;
+        if header.producer_id.is_some() {
+            match self.producers.judge(&header) {
+                Verdict::Append => {}
+                Verdict::Duplicate { base_offset, timestamp } => {
+                    return Ok(Appended { base_offset, log_append_time: timestamp, is_duplicate: true });
+                }
+                Verdict::Refuse(error) => return Err(Refusal::new(error, refusal_text(error, &header))),
+            }
+        }
+        let base_offset = self.log_end;
+        self.push(StoredBatch::placed(header, &bytes, base_offset, context.leader_epoch), None);
+        let log_append_time = if context.log_append_time { context.now } else { UnixMillis::NONE };
+        Ok(Appended { base_offset, log_append_time, is_duplicate: false })
+    }
+
+    /// Appends batches of any format and content without a check, magic 2 at the log's end unless they lie behind it
+    /// already. Gives the offset of the first.
+    ///
+    /// Older formats keep their offsets, because those of compressed ones lie inside: they must not lie before the end.
+    pub(crate) fn append_raw(&mut self, bytes: Bytes, epoch: LeaderEpoch) -> Result<Offset, String> {
+        let mut first = None;
+        for batch in Batches::new(bytes, ReadOptions::default().check_crcs(false)) {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let header = *batch.header();
+            let end = self.log_end;
+            let stored = if header.base_offset >= end && (header.magic < 2 || header.leader_epoch.is_some()) {
+                StoredBatch::verbatim(header, batch.bytes().clone())
+            } else if header.magic >= 2 {
+                StoredBatch::placed(header, batch.bytes(), end.max(header.base_offset), epoch)
+            } else {
+                return Err(format!(
+                    "a message set at offset {} lies before the log's end {end}",
+                    header.base_offset
+                ));
+            };
+            first = first.or(Some(stored.header.base_offset));
+            let marker = header.attributes.is_control().then(|| control_record(&batch)).flatten();
+            self.push(stored, marker);
+        }
+        first.ok_or_else(|| "there is no whole batch in these bytes".to_owned())
+    }
+
+    fn push(&mut self, mut stored: StoredBatch, marker: Option<ControlRecord>) {
+        let header = &stored.header;
+        if header.producer_id.is_some() {
+            self.producers.remember(header);
+            match marker {
+                Some(ControlRecord::Commit { .. }) => {
+                    self.transactions.end(header.producer_id, header.last_offset, true)
+                }
+                Some(ControlRecord::Abort { .. }) => {
+                    self.transactions.end(header.producer_id, header.last_offset, false)
+                }
+                _ if header.attributes.is_transactional() && !header.attributes.is_control() => {
+                    self.transactions.begin(header.producer_id, header.base_offset);
+                }
+                _ => {}
+            }
+        }
+        self.log_end = header.next_offset();
+        let largest = self.batches.back().map_or(UnixMillis::NONE, |batch| batch.largest_timestamp_so_far);
+        stored.largest_timestamp_so_far = largest.max(header.max_timestamp);
+        self.size_bytes += stored.len();
+        self.batches.push_back(stored);
+    }
+
+    /// Reads from the batch that holds `offset`, up to `max_bytes`; the last batch may be cut, as a broker cuts it.
+    ///
+    /// The first batch is given whole however large it is if `at_least_one` (KIP-74); else a first batch that does
+    /// not fit gives nothing.
+    pub(crate) fn read(
+        &self,
+        offset: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+    ) -> Slice {
+        let limit = self.readable_end(isolation);
+        let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let mut rope = Rope::default();
+        let mut next_offset = offset;
+        for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+            let room = max_bytes.saturating_sub(rope.len);
+            if rope.len == 0 && batch.len() > room && !at_least_one {
+                break;
+            }
+            let room = if rope.len == 0 { room.max(batch.len()) } else { room };
+            rope.push_up_to(batch, room);
+            next_offset = batch.header.next_offset();
+            if batch.len() >= room {
+                break;
+            }
+        }
+        let (records, len) = rope.finish();
+        Slice { records, len, next_offset }
+    }
+
+    /// How many bytes a read from `offset` finds, counting no further than `enough`.
+    pub(crate) fn readable_bytes(&self, offset: Offset, enough: usize, isolation: Isolation) -> usize {
+        let limit = self.readable_end(isolation);
+        let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let mut bytes = 0;
+        for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+            bytes += batch.len();
+            if bytes >= enough {
+                break;
+            }
+        }
+        bytes
+    }
+
+    /// Drops the records before `offset` (DeleteRecords); gives the new start.
+    pub(crate) fn delete_before(&mut self, offset: Offset) -> Offset {
+        self.log_start = self.log_start.max(offset.min(self.log_end));
+        while self.batches.front().is_some_and(|batch| batch.header.last_offset < self.log_start) {
+            if let Some(gone) = self.batches.pop_front() {
+                self.size_bytes -= gone.len();
+            }
+        }
+        self.index_times();
+        self.epochs.truncate_front(self.log_start);
+        self.transactions.truncate_front(self.log_start);
+        self.log_start
+    }
+
+    /// Drops the records from `end` on, as an unclean leader does that never had them.
+    pub(crate) fn truncate_to(&mut self, end: Offset) {
+        while self.batches.back().is_some_and(|batch| batch.header.last_offset >= end) {
+            if let Some(gone) = self.batches.pop_back() {
+                self.size_bytes -= gone.len();
+            }
+        }
+        let last = self.batches.back().map_or(self.log_start, |batch| batch.header.next_offset());
+        self.log_end = self.log_end.min(end).min(last.max(self.log_start));
+        self.epochs.truncate_back(self.log_end);
+        self.producers.truncate_back(self.log_end);
+        self.transactions.truncate_back(self.log_end);
+    }
+
+    /// A leader of a new epoch writes from here on.
+    pub(crate) fn begin_epoch(&mut self, epoch: LeaderEpoch) {
+        self.epochs.assign(epoch, self.log_end);
+    }
+
+    /// Forgets all producers, as a broker does whose state expired.
+    pub(crate) fn forget_producers(&mut self) {
+        self.producers.clear();
+    }
+
+    fn index_times(&mut self) {
+        let mut largest = UnixMillis::NONE;
+        for batch in &mut self.batches {
+            largest = largest.max(batch.header.max_timestamp);
+            batch.largest_timestamp_so_far = largest;
+        }
+    }
+
+    fn readable_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark(),
+            Isolation::ReadCommitted => self.last_stable_offset(),
+        }
+    }
+
+    /// The first offset that still exists.
+    pub(crate) fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
+    /// The offset that the next record gets.
+    pub(crate) fn log_end(&self) -> Offset {
+        self.log_end
+    }
+
+    /// Where readers stop: replicas follow at once, so this is the log's end.
+    pub(crate) fn high_watermark(&self) -> Offset {
+        self.log_end
+    }
+
+    /// Where readers of committed records stop: the first record of an open transaction.
+    pub(crate) fn last_stable_offset(&self) -> Offset {
+        self.transactions.first_open().unwrap_or(self.log_end).min(self.high_watermark())
+    }
+
+    /// The bytes of all batches.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    pub(crate) fn epochs(&self) -> &EpochCache {
+        &self.epochs
+    }
+
+    pub(crate) fn batches(&self) -> &VecDeque<StoredBatch> {
+        &self.batches
+    }
+
+    pub(crate) fn aborted_between(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> impl Iterator<Item = AbortedTransaction> {
+        self.transactions.aborted_between(from, to)
+    }
+}
+
+fn control_record(batch: &Batch) -> Option<ControlRecord> {
+    let records = batch.records(&mut CompressionScratch::new()).ok()?;
+    let record = records.iter().next()?.ok()?;
+    ControlRecord::parse(&record)
+}
+
+fn refusal_text(error: ErrorCode, header: &BatchHeader) -> String {
+    let (id, epoch, sequence) = (header.producer_id, header.producer_epoch, header.base_sequence);
+    if error == ErrorCode::INVALID_PRODUCER_EPOCH {
+        format!("Epoch of producer {id} is {epoch}, which is smaller than the last seen epoch")
+    } else {
+        format!("Out of order sequence number for producer {id} with epoch {epoch}: {sequence}")
+    }
+}
+
+/// Pieces of batches, small ones joined.
+#[derive(Default)]
+struct Rope {
+    records: Records,
+    open: BytesMut,
+    len: usize,
+}
+
+impl Rope {
+    fn push_up_to(&mut self, batch: &StoredBatch, room: usize) {
+        let mut room = room;
+        for segment in batch.segments() {
+            let taken = segment.len().min(room);
+            room -= taken;
+            self.len += taken;
+            if taken < JOINED_BYTES {
+                self.open.extend_from_slice(segment.get(..taken).unwrap_or_default());
+            } else {
+                self.close();
+                self.records.push(segment.slice(..taken));
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.records.push(self.open.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> (Records, usize) {
+        self.close();
+        (self.records, self.len)
+    }
+}

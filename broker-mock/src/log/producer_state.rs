@@ -1,0 +1,118 @@
+//! What a partition remembers of each idempotent producer (KIP-98): its epoch and its last five batches.
+use std::collections::{BTreeMap, VecDeque};
+
+use courant_protocol::error_code::ErrorCode;
+use courant_protocol::record::BatchHeader;
+use courant_protocol::types::{Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
+
+/// How many batches are remembered: as many as a producer may have in flight.
+const REMEMBERED_BATCHES: usize = 5;
+
+/// What to do with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is new and in sequence.
+    Append,
+    /// It lies in the log already; the answer repeats where.
+    Duplicate {
+        /// Where it lies.
+        base_offset: Offset,
+        /// Its own largest timestamp, which is the append time under LogAppendTime.
+        timestamp: UnixMillis,
+    },
+    /// It is refused.
+    Refuse(ErrorCode),
+}
+
+/// All producers of one partition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProducerStates {
+    producers: BTreeMap<ProducerId, ProducerState>,
+}
+
+#[derive(Clone, Debug)]
+struct ProducerState {
+    epoch: ProducerEpoch,
+    batches: VecDeque<Remembered>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    first: Sequence,
+    last: Sequence,
+    base_offset: Offset,
+    last_offset: Offset,
+    timestamp: UnixMillis,
+}
+
+impl ProducerStates {
+    /// Judges a batch, in the order of Kafka's `ProducerAppendInfo`: duplicates first, then epoch, then sequence.
+    pub(crate) fn judge(&self, header: &BatchHeader) -> Verdict {
+        let Some(state) = self.producers.get(&header.producer_id) else {
+            // A producer that nobody remembers may begin anywhere: its state may have expired.
+            return Verdict::Append;
+        };
+        if let Some(copy) = state.find(header) {
+            return Verdict::Duplicate { base_offset: copy.base_offset, timestamp: copy.timestamp };
+        }
+        if header.producer_epoch < state.epoch {
+            return Verdict::Refuse(ErrorCode::INVALID_PRODUCER_EPOCH);
+        }
+        let expected = match state.batches.back() {
+            _ if header.producer_epoch > state.epoch => Sequence(0),
+            Some(last) => last.last.plus(1),
+            None => return Verdict::Append,
+        };
+        if header.base_sequence == expected {
+            Verdict::Append
+        } else {
+            Verdict::Refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
+        }
+    }
+
+    /// Remembers a batch that was appended at `header.base_offset`.
+    pub(crate) fn remember(&mut self, header: &BatchHeader) {
+        let state = self.producers.entry(header.producer_id).or_insert_with(|| ProducerState {
+            epoch: header.producer_epoch,
+            batches: VecDeque::with_capacity(REMEMBERED_BATCHES),
+        });
+        if header.producer_epoch > state.epoch {
+            state.epoch = header.producer_epoch;
+            state.batches.clear();
+        }
+        if !header.base_sequence.is_some() {
+            return;
+        }
+        if state.batches.len() == REMEMBERED_BATCHES {
+            state.batches.pop_front();
+        }
+        state.batches.push_back(Remembered {
+            first: header.base_sequence,
+            last: header.last_sequence(),
+            base_offset: header.base_offset,
+            last_offset: header.last_offset,
+            timestamp: header.max_timestamp,
+        });
+    }
+
+    /// Forgets batches from `end` on: the log was cut there.
+    pub(crate) fn truncate_back(&mut self, end: Offset) {
+        for state in self.producers.values_mut() {
+            state.batches.retain(|batch| batch.last_offset < end);
+        }
+        self.producers.retain(|_, state| !state.batches.is_empty());
+    }
+
+    /// Forgets everybody, as a broker does whose state expired.
+    pub(crate) fn clear(&mut self) {
+        self.producers.clear();
+    }
+}
+
+impl ProducerState {
+    fn find(&self, header: &BatchHeader) -> Option<&Remembered> {
+        let last = header.last_sequence();
+        let same = |batch: &&Remembered| batch.first == header.base_sequence && batch.last == last;
+        self.batches.iter().find(same).filter(|_| header.producer_epoch == self.epoch)
+    }
+}

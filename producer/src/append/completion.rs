@@ -1,0 +1,145 @@
+//! The one completion object of a batch, and a record's place in it.
+//!
+//! A batch of a thousand records has one of these; each record's delivery is the pair (this, index). Nothing is
+//! allocated for a record until somebody waits for it.
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use courant_client::Error;
+use courant_protocol::types::{Offset, PartitionId, TopicName, UnixMillis};
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How a batch ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// The broker has it (or, with `acks=0`, it was handed to the socket).
+    Written {
+        /// The offset of the first record; none where the broker did not say it.
+        base_offset: Offset,
+        /// The broker's own time, where the topic wants that (KIP-32).
+        log_append_time: Option<UnixMillis>,
+    },
+    /// It failed; some records may have an error of their own (KIP-467), sorted by their index.
+    Failed { error: Error, record_errors: Arc<[(u32, Error)]> },
+    /// It was too large and was cut into parts; each starts at the index beside it.
+    Split(Arc<[(u32, Arc<Completion>)]>),
+}
+
+/// What becomes of one record.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivered {
+    /// It has this offset, and the broker's time if that replaced its own.
+    At { offset: Offset, log_append_time: Option<UnixMillis> },
+    /// It failed.
+    Failed(Error),
+    /// Its batch was split: ask there, under that index.
+    Moved(Arc<Completion>, u32),
+}
+
+/// Shared by the batch, which completes it, and the deliveries of its records, which wait for it.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    /// Where the records go.
+    pub(crate) topic: TopicName,
+    /// Where the records go.
+    pub(crate) partition: PartitionId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outcome: Option<Outcome>,
+    waiters: Vec<(u64, Waker)>,
+    next_waiter: u64,
+}
+
+impl Completion {
+    pub(crate) fn new(topic: TopicName, partition: PartitionId) -> Arc<Self> {
+        Arc::new(Self { topic, partition, state: Mutex::new(State::default()) })
+    }
+
+    /// Sets the outcome and wakes whoever waits. A second outcome is ignored: the first one was given away.
+    pub(crate) fn complete(&self, outcome: Outcome) {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            debug_assert!(false, "a batch completes once");
+            return;
+        }
+        state.outcome = Some(outcome);
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        waiters.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// What became of the record at `index`; `waiter` is the caller's registration, which it keeps between polls.
+    pub(crate) fn poll_record(
+        &self,
+        cx: &mut Context<'_>,
+        index: u32,
+        waiter: &mut Option<u64>,
+    ) -> Poll<Delivered> {
+        let mut state = self.lock();
+        if let Some(outcome) = &state.outcome {
+            *waiter = None;
+            return Poll::Ready(outcome.of_record(index));
+        }
+        let known = waiter.and_then(|id| state.waiters.binary_search_by_key(&id, |(id, _)| *id).ok());
+        match known.and_then(|place| state.waiters.get_mut(place)) {
+            Some((_, waker)) => waker.clone_from(cx.waker()),
+            None => {
+                let id = state.next_waiter;
+                state.next_waiter += 1;
+                state.waiters.push((id, cx.waker().clone()));
+                *waiter = Some(id);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// What became of the record, if that is known already.
+    pub(crate) fn now(&self, index: u32) -> Option<Delivered> {
+        self.lock().outcome.as_ref().map(|outcome| outcome.of_record(index))
+    }
+
+    /// Forgets a waiter that was dropped.
+    pub(crate) fn forget(&self, waiter: u64) {
+        let mut state = self.lock();
+        if let Ok(place) = state.waiters.binary_search_by_key(&waiter, |(id, _)| *id) {
+            state.waiters.remove(place);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outcome {
+    fn of_record(&self, index: u32) -> Delivered {
+        match self {
+            Self::Written { base_offset, log_append_time } => {
+                let offset = match base_offset.is_some() {
+                    true => Offset(base_offset.0 + i64::from(index)),
+                    false => Offset::NONE,
+                };
+                Delivered::At { offset, log_append_time: *log_append_time }
+            }
+            Self::Failed { error, record_errors } => {
+                let own = record_errors.binary_search_by_key(&index, |(at, _)| *at).ok();
+                let own = own.and_then(|place| record_errors.get(place));
+                Delivered::Failed(own.map_or(error, |(_, own)| own).clone())
+            }
+            Self::Split(parts) => {
+                let part = parts.iter().rev().find(|(start, _)| *start <= index);
+                match part {
+                    Some((start, completion)) => Delivered::Moved(Arc::clone(completion), index - start),
+                    None => Delivered::Failed(Error::new(
+                        courant_client::ErrorKind::Internal,
+                        "a record was lost when its batch was split",
+                    )),
+                }
+            }
+        }
+    }
+}

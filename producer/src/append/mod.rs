@@ -1,0 +1,21 @@
+//! The append room: where the application's tasks put records, and the driver takes batches.
+//!
+//! ```text
+//! task ─► Room::append ─► Slot (lock) ─► BatchWriter ─► Appended (completion, index)
+//!            │ refused: NeedsBytes ─► Permits::acquire().await ─► again
+//!            └─ batch opened or full ─► Bell ─► driver: Slot::visit, Slot::take_all ─► machine/
+//! ```
+//!
+//! Only `crate::sync` names locks here, so that the model check of `tests/append_model.rs` compiles the same files
+//! against shuttle's.
+mod bell;
+mod completion;
+mod open_batch;
+mod outstanding;
+mod permits;
+mod room;
+
+pub(crate) use completion::{Completion, Delivered, Outcome};
+pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
+pub(crate) use permits::Permit;
+pub(crate) use room::{Destination, Moment, Refusal, Room, RoomOptions};

@@ -1,0 +1,334 @@
+//! A partition's open batch: the one short lock under which tasks encode their records in place.
+//!
+//! Per record of 100 bytes: one lock, one copy of key and value, one reference count for its delivery; no allocation,
+//! no clock, no channel. Per batch: one permit, one buffer from the pool, one completion object, one look at the
+//! clock, one ring of the driver's bell.
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use courant_protocol::record::{AppendError, BatchWriter, WriterOptions, record_size_upper_bound};
+use courant_protocol::types::{PartitionId, TopicId, TopicName, UnixMillis};
+
+use super::completion::Completion;
+use super::outstanding::Token;
+use super::permits::Permit;
+use super::room::Supplies;
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
+
+/// What may be appended now; read under the same lock as the batch, so that no record slips past a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Records are taken, and linger.
+    Open,
+    /// A flush has passed: a batch of this epoch or before is closed to new records and must not linger. The next
+    /// record, which the flush does not wait for, opens the gate again with a batch of its own.
+    Flushing(u64),
+    /// Nothing is taken, and what is open will be failed.
+    Aborting,
+    /// Nothing is taken, but what is open will be sent.
+    Closed,
+}
+
+/// One partition of one incarnation of a topic: a topic that was deleted and created again has other slots.
+pub(crate) struct Slot {
+    pub(crate) topic: TopicName,
+    pub(crate) topic_id: TopicId,
+    pub(crate) partition: PartitionId,
+    /// Its place among all slots of the producer, never reused.
+    pub(crate) number: usize,
+    available: AtomicBool,
+    waiting: AtomicUsize,
+    state: Mutex<OpenBatch>,
+}
+
+struct OpenBatch {
+    gate: Gate,
+    filling: Option<ClosedBatch>,
+    /// Full ones, which the driver has not taken yet.
+    closed: VecDeque<ClosedBatch>,
+    /// The driver's bell was rung for this slot, and it has not come yet.
+    announced: bool,
+}
+
+/// A batch on its way from the tasks to the driver; moved once, by value.
+pub(crate) struct ClosedBatch {
+    pub(crate) writer: BatchWriter,
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) hold: Hold,
+    /// When its first record was appended: linger and delivery timeout count from here.
+    pub(crate) opened_at: Instant,
+}
+
+/// What a batch occupies until its outcome is known: bytes of the buffer, and a place among the outstanding ones.
+pub(crate) struct Hold {
+    permit: Permit,
+    /// Gone once the outcome was given; the bytes stay until no request names them.
+    token: Option<Token>,
+    slot: Arc<Slot>,
+}
+
+impl Hold {
+    fn new(permit: Permit, token: Token, slot: &Arc<Slot>) -> Self {
+        slot.waiting.fetch_add(1, Ordering::Relaxed);
+        Self { permit, token: Some(token), slot: Arc::clone(slot) }
+    }
+
+    /// The part of it that belongs to a part of the batch, after a split.
+    pub(crate) fn split_off(&mut self, bytes: usize) -> Self {
+        self.slot.waiting.fetch_add(1, Ordering::Relaxed);
+        let permit = self.permit.split_off(bytes);
+        Self { permit, token: self.token.clone(), slot: Arc::clone(&self.slot) }
+    }
+
+    /// The outcome of the batch was given: flushes wait for it no longer, and hear of the records that failed.
+    pub(crate) fn settle(&mut self, failed: Option<(usize, &courant_client::Error)>) {
+        if let (Some(token), Some((records, error))) = (self.token.take(), failed) {
+            token.note_failure(records, error);
+        }
+    }
+}
+
+impl Hold {
+    /// The flush epoch of the batch.
+    fn epoch(&self) -> u64 {
+        self.token.as_ref().map_or(0, Token::epoch)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.slot.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What of a record is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [(Cow<'static, str>, Option<Bytes>)],
+    pub(crate) timestamp: Option<UnixMillis>,
+}
+
+impl Payload<'_> {
+    /// The size of a batch with this record alone, at most.
+    pub(crate) fn size_upper_bound(&self) -> usize {
+        record_size_upper_bound(self.key, self.value, self.encoded_headers())
+    }
+
+    fn encoded_headers(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> + Clone {
+        self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_deref()))
+    }
+}
+
+/// Where a record was put.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) index: u32,
+    pub(crate) timestamp: UnixMillis,
+}
+
+/// Why a slot did not take a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotRefusal {
+    /// A new batch is needed, and so many bytes for it are not free.
+    NeedsBytes(usize),
+    /// A new batch is needed, and shall be another partition's.
+    Turn,
+    /// The gate is closed.
+    Closed,
+    /// No batch can hold it.
+    TooLarge(usize),
+}
+
+/// What a visit of the driver found still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StillOpen {
+    pub(crate) opened_at: Instant,
+    /// A flush or a close waits for it: it must not linger.
+    pub(crate) hurry: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        topic: TopicName,
+        topic_id: TopicId,
+        partition: PartitionId,
+        number: usize,
+        gate: Gate,
+    ) -> Arc<Self> {
+        let state = OpenBatch { gate, filling: None, closed: VecDeque::new(), announced: false };
+        Arc::new(Self {
+            topic,
+            topic_id,
+            partition,
+            number,
+            available: AtomicBool::new(true),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Encodes a record into the open batch, or into a new one for which `permit` or free bytes must be at hand.
+    /// `may_turn` says that the partition was chosen for want of a key and has had its share.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        payload: &Payload<'_>,
+        supplies: &Supplies,
+        permit: &mut Option<Permit>,
+        may_turn: bool,
+    ) -> Result<Appended, SlotRefusal> {
+        let mut state = self.lock();
+        state.pass_gate()?;
+        if let Some(filling) = &mut state.filling {
+            match filling.append(payload, supplies.coarse_unix_millis()) {
+                Ok(appended) => {
+                    if filling.writer.len() >= supplies.batch_size_bytes {
+                        self.close_filling(&mut state, supplies);
+                    }
+                    return Ok(appended);
+                }
+                Err(AppendError::TooLarge { size_bytes }) => return Err(SlotRefusal::TooLarge(size_bytes)),
+                Err(_) => self.close_filling(&mut state, supplies),
+            }
+        }
+        if may_turn {
+            return Err(SlotRefusal::Turn);
+        }
+        self.open(&mut state, payload, supplies, permit)
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        state: &mut OpenBatch,
+        payload: &Payload<'_>,
+        supplies: &Supplies,
+        permit: &mut Option<Permit>,
+    ) -> Result<Appended, SlotRefusal> {
+        let bytes = supplies.permit_for(payload.size_upper_bound());
+        let permit = match permit.take().or_else(|| supplies.permits.try_acquire(bytes)) {
+            Some(permit) => permit,
+            None => return Err(SlotRefusal::NeedsBytes(bytes)),
+        };
+        let options = WriterOptions::max_bytes(supplies.batch_size_bytes);
+        let moment = supplies.look_at_clock();
+        let mut batch = ClosedBatch {
+            writer: BatchWriter::new(supplies.take_buffer(), options),
+            completion: Completion::new(self.topic.clone(), self.partition),
+            hold: Hold::new(permit, supplies.outstanding.open(), self),
+            opened_at: moment.now,
+        };
+        let appended = batch.append(payload, moment.unix_millis).map_err(|error| match error {
+            AppendError::TooLarge { size_bytes } => SlotRefusal::TooLarge(size_bytes),
+            _ => SlotRefusal::TooLarge(payload.size_upper_bound()),
+        })?;
+        let full = batch.writer.len() >= supplies.batch_size_bytes;
+        state.filling = Some(batch);
+        if full {
+            self.close_filling(state, supplies);
+        } else {
+            self.announce(state, supplies);
+        }
+        Ok(appended)
+    }
+
+    fn close_filling(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies) {
+        if let Some(full) = state.filling.take() {
+            state.closed.push_back(full);
+            self.announce(state, supplies);
+        }
+    }
+
+    fn announce(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies) {
+        if !std::mem::replace(&mut state.announced, true) {
+            supplies.bell.announce(self);
+        }
+    }
+
+    /// Sets the gate, and says whether there is something that now must not linger.
+    pub(crate) fn set_gate(self: &Arc<Self>, gate: Gate, supplies: &Supplies) {
+        let mut state = self.lock();
+        // A gate that closed stays closed; closing may still turn into aborting.
+        let shut = matches!(state.gate, Gate::Closed | Gate::Aborting);
+        if !shut || gate == Gate::Aborting {
+            state.gate = gate;
+        }
+        if state.filling.is_some() {
+            self.announce(&mut state, supplies);
+        }
+    }
+
+    /// Moves the full batches into `taken`, and tells about the one that is still open.
+    pub(crate) fn visit(&self, taken: &mut Vec<ClosedBatch>) -> Option<StillOpen> {
+        let mut state = self.lock();
+        state.announced = false;
+        taken.extend(state.closed.drain(..));
+        let hurry = state.must_hurry();
+        state.filling.as_ref().map(|filling| StillOpen { opened_at: filling.opened_at, hurry })
+    }
+
+    /// Moves everything into `taken`, the open batch last.
+    pub(crate) fn take_all(&self, taken: &mut Vec<ClosedBatch>) {
+        let mut state = self.lock();
+        taken.extend(state.closed.drain(..));
+        taken.extend(state.filling.take());
+        if matches!(state.gate, Gate::Flushing(_)) {
+            state.gate = Gate::Open;
+        }
+    }
+
+    /// Whether a leader is known, for the choice of a partition without a key.
+    pub(crate) fn is_available(&self) -> bool {
+        self.available.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_available(&self, available: bool) {
+        self.available.store(available, Ordering::Relaxed);
+    }
+
+    /// How many of its batches have no outcome yet.
+    pub(crate) fn waiting_batches(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OpenBatch> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenBatch {
+    /// Lets a record through, or not; a flush that has passed gets its batch out of the record's way.
+    fn pass_gate(&mut self) -> Result<(), SlotRefusal> {
+        match self.gate {
+            Gate::Open => Ok(()),
+            Gate::Flushing(_) => {
+                if self.must_hurry() {
+                    self.closed.extend(self.filling.take());
+                }
+                self.gate = Gate::Open;
+                Ok(())
+            }
+            Gate::Aborting | Gate::Closed => Err(SlotRefusal::Closed),
+        }
+    }
+
+    fn must_hurry(&self) -> bool {
+        match (self.gate, &self.filling) {
+            (_, None) | (Gate::Open, _) => false,
+            (Gate::Flushing(epoch), Some(filling)) => filling.hold.epoch() <= epoch,
+            (Gate::Aborting | Gate::Closed, Some(_)) => true,
+        }
+    }
+}
+
+impl ClosedBatch {
+    fn append(&mut self, payload: &Payload<'_>, now: UnixMillis) -> Result<Appended, AppendError> {
+        let timestamp = payload.timestamp.unwrap_or(now);
+        let index = self.writer.append(timestamp, payload.key, payload.value, payload.encoded_headers())?;
+        Ok(Appended { completion: Arc::clone(&self.completion), index, timestamp })
+    }
+}

@@ -1,0 +1,243 @@
+//! Byte permits: `buffer.memory` as a counter that is waited for in the order of asking.
+//!
+//! A permit is taken once per batch, for the room that the batch may fill, and goes back when the batch's outcome is
+//! known. Whoever waits is served strictly first come, first served: a small demand never overtakes a large one, so
+//! that the large one is not starved (Kafka's `BufferPool`). A waiter that is dropped leaves the queue, and gives back
+//! what it was granted in the meantime.
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
+
+/// All bytes that batches may hold, and the queue of those who wait for some.
+pub(crate) struct Permits {
+    total: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    free: usize,
+    /// In the order of asking; the first `granted` of them have their bytes and were woken.
+    waiters: VecDeque<Waiter>,
+    granted: usize,
+    next_ticket: u64,
+}
+
+struct Waiter {
+    ticket: u64,
+    bytes: usize,
+    waker: Waker,
+}
+
+impl Permits {
+    pub(crate) fn new(total: usize) -> Arc<Self> {
+        let state = State { free: total, waiters: VecDeque::new(), granted: 0, next_ticket: 0 };
+        Arc::new(Self { total, state: Mutex::new(state) })
+    }
+
+    /// What there is when nothing is taken.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// What is free now.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.lock().free
+    }
+
+    /// Whether somebody waits without having been granted: batches must then not linger.
+    pub(crate) fn is_contended(&self) -> bool {
+        let state = self.lock();
+        state.waiters.len() > state.granted
+    }
+
+    /// Takes `bytes` if they are free and nobody asked before.
+    pub(crate) fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<Permit> {
+        let mut state = self.lock();
+        if !state.waiters.is_empty() || state.free < bytes {
+            return None;
+        }
+        state.free -= bytes;
+        Some(Permit { permits: Arc::clone(self), bytes })
+    }
+
+    /// Waits for `bytes`, behind everybody who asked before. More than [`Permits::total`] would wait for ever.
+    pub(crate) fn acquire(self: &Arc<Self>, bytes: usize) -> Acquire {
+        Acquire { permits: Arc::clone(self), bytes, ticket: None }
+    }
+
+    fn release(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.free += bytes;
+        let woken = state.grant();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Hands free bytes to those who have waited longest, and says whom to wake once the lock is gone.
+    fn grant(&mut self) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        while let Some(next) = self.waiters.get(self.granted).filter(|next| next.bytes <= self.free) {
+            self.free -= next.bytes;
+            woken.push(next.waker.clone());
+            self.granted += 1;
+        }
+        woken
+    }
+
+    /// Tickets only grow and the queue keeps their order, so that a waiter finds itself by bisection.
+    fn place_of(&self, ticket: u64) -> Option<usize> {
+        self.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
+    }
+}
+
+/// Bytes that were taken; they go back when this is dropped.
+pub(crate) struct Permit {
+    permits: Arc<Permits>,
+    bytes: usize,
+}
+
+impl Permit {
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes up to `bytes` out of this permit into one of its own, for a part of a batch that was split.
+    pub(crate) fn split_off(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { permits: Arc::clone(&self.permits), bytes }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.permits.release(self.bytes);
+        }
+    }
+}
+
+/// The wait for a permit. Dropping it gives up the place in the queue, and whatever had been granted.
+pub(crate) struct Acquire {
+    permits: Arc<Permits>,
+    bytes: usize,
+    ticket: Option<u64>,
+}
+
+impl Future for Acquire {
+    type Output = Permit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit> {
+        let permits = Arc::clone(&self.permits);
+        let bytes = self.bytes;
+        let mut state = permits.lock();
+        let place = self.ticket.and_then(|ticket| state.place_of(ticket));
+        match place {
+            None if state.waiters.is_empty() && state.free >= bytes => state.free -= bytes,
+            None => {
+                let ticket = state.next_ticket;
+                state.next_ticket += 1;
+                state.waiters.push_back(Waiter { ticket, bytes, waker: cx.waker().clone() });
+                self.ticket = Some(ticket);
+                return Poll::Pending;
+            }
+            Some(place) if place < state.granted => {
+                state.waiters.remove(place);
+                state.granted -= 1;
+                self.ticket = None;
+            }
+            Some(place) => {
+                if let Some(waiter) = state.waiters.get_mut(place) {
+                    waiter.waker.clone_from(cx.waker());
+                }
+                return Poll::Pending;
+            }
+        }
+        drop(state);
+        Poll::Ready(Permit { permits, bytes })
+    }
+}
+
+impl Drop for Acquire {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let mut state = self.permits.lock();
+        let Some(place) = state.place_of(ticket) else { return };
+        state.waiters.remove(place);
+        if place < state.granted {
+            state.granted -= 1;
+            state.free += self.bytes;
+        }
+        // Those behind a large demand that gave up may fit now.
+        let woken = state.grant();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll(acquire: &mut Acquire) -> Poll<Permit> {
+        Pin::new(acquire).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_small_demand_does_not_overtake_a_large_one() {
+        let permits = Permits::new(100);
+        let held = permits.try_acquire(60).unwrap();
+        let mut large = permits.acquire(80);
+        let mut small = permits.acquire(10);
+        assert!(poll(&mut large).is_pending());
+        assert!(poll(&mut small).is_pending());
+        assert!(permits.try_acquire(10).is_none());
+        assert!(permits.is_contended());
+        drop(held);
+        let Poll::Ready(large) = poll(&mut large) else { panic!("the first in the queue was granted") };
+        assert_eq!(large.bytes(), 80);
+        assert!(poll(&mut small).is_ready());
+    }
+
+    #[test]
+    fn a_dropped_waiter_gives_back_its_place_and_its_grant() {
+        let permits = Permits::new(100);
+        let held = permits.try_acquire(100).unwrap();
+        let mut granted = permits.acquire(50);
+        let mut blocking = permits.acquire(90);
+        let mut last = permits.acquire(20);
+        assert!(poll(&mut granted).is_pending());
+        assert!(poll(&mut blocking).is_pending());
+        assert!(poll(&mut last).is_pending());
+        drop(held);
+        drop(blocking);
+        let Poll::Ready(permit) = poll(&mut last) else { panic!("nobody is in front of it any more") };
+        drop(granted);
+        drop(permit);
+        assert_eq!(permits.free(), 100);
+    }
+
+    #[test]
+    fn a_split_permit_returns_each_part_once() {
+        let permits = Permits::new(100);
+        let mut whole = permits.try_acquire(70).unwrap();
+        let part = whole.split_off(30);
+        assert_eq!((whole.bytes(), part.bytes()), (40, 30));
+        drop(whole);
+        assert_eq!(permits.free(), 70);
+        drop(part);
+        assert_eq!(permits.free(), 100);
+    }
+}

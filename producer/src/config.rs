@@ -1,0 +1,255 @@
+//! The producer's properties: one row for each key of Java's `ProducerConfig`, and the plain values they come to.
+use std::time::Duration;
+
+use courant_client::config::{ConfigError, Importance, Kind, Properties, Row, Settings, Table, Unit};
+use courant_client::{Error, ErrorKind};
+use courant_protocol::compression::Codec;
+
+/// The properties that only a producer has, with Java's names and defaults (Kafka 4.3).
+pub const PRODUCER: Table = Table::new(&[DELIVERY, BATCHING, PARTITIONING, ELSEWHERE]);
+
+const DELIVERY: &[Row] = &[
+    Row::new("acks", Kind::String, "all")
+        .one_of(&["all", "-1", "0", "1"])
+        .importance(Importance::High)
+        .doc("How many replicas must have a record before it counts as sent: all in-sync ones, the leader, or none."),
+    Row::new("enable.idempotence", Kind::Bool, "true")
+        .kip(98)
+        .doc("Whether retries can neither double nor reorder records. Conflicting settings switch it off, or are an error if it was set."),
+    Row::new("max.in.flight.requests.per.connection", Kind::Int, "5")
+        .at_least(1)
+        .doc("How many requests to a broker are not answered at a time; at most 5 with idempotence."),
+    Row::new("retries", Kind::Int, "2147483647")
+        .at_least(0)
+        .importance(Importance::High)
+        .doc("How often a batch is sent again; delivery.timeout.ms is the better bound."),
+    Row::new("delivery.timeout.ms", Kind::Int, "120000")
+        .at_least(0)
+        .unit(Unit::Millis)
+        .importance(Importance::Medium)
+        .kip(91)
+        .doc("How long a record may take from being enqueued to being acknowledged."),
+    Row::new("max.block.ms", Kind::Long, "60000")
+        .at_least(0)
+        .unit(Unit::Millis)
+        .importance(Importance::Medium)
+        .doc("How long enqueueing waits for metadata and for buffer space together."),
+    Row::new("max.request.size", Kind::Int, "1048576")
+        .at_least(0)
+        .unit(Unit::Bytes)
+        .importance(Importance::Medium)
+        .doc("How large a record may be before compression, and a request."),
+];
+
+const BATCHING: &[Row] = &[
+    Row::new("linger.ms", Kind::Long, "5")
+        .at_least(0)
+        .unit(Unit::Millis)
+        .importance(Importance::Medium)
+        .doc("How long a batch waits for more records before it is sent."),
+    Row::new("batch.size", Kind::Int, "16384")
+        .at_least(0)
+        .unit(Unit::Bytes)
+        .importance(Importance::Medium)
+        .doc("How large a batch becomes before compression; 0 gives each record a batch of its own."),
+    Row::new("buffer.memory", Kind::Long, "33554432")
+        .at_least(0)
+        .unit(Unit::Bytes)
+        .importance(Importance::High)
+        .doc("How many bytes of records may be on their way; who enqueues more has to wait."),
+    Row::new("compression.type", Kind::String, "none")
+        .one_of_in_any_case(&["none", "gzip", "snappy", "lz4", "zstd"])
+        .importance(Importance::High)
+        .doc("How batches are compressed."),
+    Row::new("compression.gzip.level", Kind::Int, "-1")
+        .between(-1, 9)
+        .importance(Importance::Medium)
+        .kip(390)
+        .doc("From 1 (fast) to 9 (small); -1 for gzip's default."),
+    Row::new("compression.lz4.level", Kind::Int, "9")
+        .between(1, 17)
+        .importance(Importance::Medium)
+        .kip(390)
+        .accepted("the built-in lz4 has one level, the fast one")
+        .doc("From 1 to 17."),
+    Row::new("compression.zstd.level", Kind::Int, "3")
+        .between(-131_072, 22)
+        .importance(Importance::Medium)
+        .kip(390)
+        .doc("From -131072 (fast) to 22 (small)."),
+];
+
+const PARTITIONING: &[Row] = &[
+    Row::without_default("partitioner.class", Kind::Class)
+        .importance(Importance::Medium)
+        .doc("How records find a partition: the built-in way, or org.apache.kafka.clients.producer.RoundRobinPartitioner. A partitioner of one's own is set with `partitioner(..)`."),
+    Row::new("partitioner.ignore.keys", Kind::Bool, "false")
+        .importance(Importance::Medium)
+        .kip(794)
+        .doc("Whether records with a key are spread like those without."),
+    Row::new("partitioner.adaptive.partitioning.enable", Kind::Bool, "true")
+        .kip(794)
+        .doc("Whether records without a key prefer partitions whose broker keeps up."),
+    Row::new("partitioner.availability.timeout.ms", Kind::Long, "0")
+        .at_least(0)
+        .unit(Unit::Millis)
+        .kip(794)
+        .refused("partitions are weighed by their queues only, so far"),
+    Row::new("metadata.max.idle.ms", Kind::Long, "300000")
+        .at_least(5000)
+        .unit(Unit::Millis)
+        .kip(526)
+        .accepted("a topic's metadata is kept while the producer lives"),
+];
+
+const ELSEWHERE: &[Row] = &[
+    Row::without_default("transactional.id", Kind::String)
+        .not_empty()
+        .refused("transactions come with a later release"),
+    Row::new("transaction.timeout.ms", Kind::Int, "60000")
+        .unit(Unit::Millis)
+        .accepted("it matters only with a transactional.id"),
+    Row::new("transaction.two.phase.commit.enable", Kind::Bool, "false")
+        .kip(939)
+        .refused("transactions come with a later release"),
+    Row::without_default("key.serializer", Kind::Class).accepted("records are handed over as bytes"),
+    Row::without_default("value.serializer", Kind::Class).accepted("records are handed over as bytes"),
+    Row::new("interceptor.classes", Kind::List, "").refused("Java classes cannot be loaded"),
+];
+
+/// What the properties come to: plain values, checked once.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ProducerSettings {
+    pub(crate) acks: i16,
+    pub(crate) idempotent: bool,
+    pub(crate) max_in_flight: usize,
+    pub(crate) retries: u32,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) max_block: Duration,
+    pub(crate) max_request_size_bytes: usize,
+    pub(crate) linger: Duration,
+    pub(crate) batch_size_bytes: usize,
+    pub(crate) buffer_memory_bytes: usize,
+    pub(crate) codec: Codec,
+    pub(crate) compression_level: Option<i32>,
+    pub(crate) round_robin: bool,
+    pub(crate) ignore_keys: bool,
+    pub(crate) adaptive: bool,
+}
+
+impl ProducerSettings {
+    /// Checks the properties, each alone and then against each other; `request_timeout` is the connection's.
+    pub(crate) fn check(
+        properties: &Properties,
+        request_timeout: Duration,
+    ) -> Result<(Self, Settings), Error> {
+        let settings = properties.check(&[&PRODUCER])?;
+        let codec = codec(&settings)?;
+        let linger = settings.millis("linger.ms")?;
+        let values = Self {
+            acks: acks(settings.text("acks")?),
+            idempotent: idempotent(&settings)?,
+            max_in_flight: settings.size("max.in.flight.requests.per.connection")?,
+            retries: u32::try_from(settings.whole("retries")?).unwrap_or(u32::MAX),
+            delivery_timeout: delivery_timeout(&settings, linger, request_timeout)?,
+            max_block: settings.millis("max.block.ms")?,
+            max_request_size_bytes: settings.size("max.request.size")?,
+            linger,
+            batch_size_bytes: settings.size("batch.size")?,
+            buffer_memory_bytes: settings.size("buffer.memory")?,
+            compression_level: level(&settings, codec)?,
+            codec,
+            round_robin: round_robin(settings.optional_text("partitioner.class")?)?,
+            ignore_keys: settings.flag("partitioner.ignore.keys")?,
+            adaptive: settings.flag("partitioner.adaptive.partitioning.enable")?,
+        };
+        codec.check(values.compression_level).map_err(|unusable| {
+            conflict("compression.type cannot be used in this build").because(unusable)
+        })?;
+        Ok((values, settings))
+    }
+}
+
+fn acks(text: &str) -> i16 {
+    match text {
+        "0" => 0,
+        "1" => 1,
+        _ => -1,
+    }
+}
+
+/// Kafka's rule (`ProducerConfig.postProcessAndValidateIdempotenceConfigs`): where idempotence was not asked for, what
+/// conflicts with it switches it off; where it was, a conflict is an error.
+fn idempotent(settings: &Settings) -> Result<bool, Error> {
+    if !settings.flag("enable.idempotence")? {
+        return Ok(false);
+    }
+    let conflicts = [
+        (acks(settings.text("acks")?) != -1, "acks", "must be `all`"),
+        (settings.whole("retries")? == 0, "retries", "must be greater than 0"),
+        (
+            settings.whole("max.in.flight.requests.per.connection")? > 5,
+            "max.in.flight.requests.per.connection",
+            "must be at most 5, since a broker remembers five batches",
+        ),
+    ];
+    for (conflicts, name, rule) in conflicts {
+        let explicit = settings.is_given("enable.idempotence");
+        match (conflicts, explicit) {
+            (false, _) => {}
+            (true, true) => return Err(conflict(format!("with enable.idempotence=true, {name} {rule}"))),
+            // Kafka 4 does not switch it off for this one: order by default would be lost without a word.
+            (true, false) if name.starts_with("max") => {
+                return Err(conflict(format!("{name} {rule}; or set enable.idempotence=false")));
+            }
+            (true, false) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// At least the time for one attempt: an error if the user said less, raised if only the other settings say more.
+fn delivery_timeout(
+    settings: &Settings,
+    linger: Duration,
+    request_timeout: Duration,
+) -> Result<Duration, Error> {
+    let timeout = settings.millis("delivery.timeout.ms")?;
+    let least = linger.saturating_add(request_timeout);
+    match timeout < least {
+        true if settings.is_given("delivery.timeout.ms") => Err(conflict(format!(
+            "delivery.timeout.ms is {} and must be at least linger.ms + request.timeout.ms = {}",
+            timeout.as_millis(),
+            least.as_millis()
+        ))),
+        true => Ok(least),
+        false => Ok(timeout),
+    }
+}
+
+fn codec(settings: &Settings) -> Result<Codec, ConfigError> {
+    let name = settings.text("compression.type")?;
+    Ok(Codec::ALL.into_iter().find(|codec| codec.name() == name).unwrap_or_default())
+}
+
+fn level(settings: &Settings, codec: Codec) -> Result<Option<i32>, ConfigError> {
+    let level = match codec {
+        Codec::Gzip => Some(settings.int("compression.gzip.level")?).filter(|level| *level != -1),
+        Codec::Zstd => Some(settings.int("compression.zstd.level")?),
+        _ => None,
+    };
+    Ok(level)
+}
+
+fn round_robin(class: Option<&str>) -> Result<bool, Error> {
+    match class.map(|class| class.rsplit('.').next().unwrap_or(class)) {
+        None | Some("") => Ok(false),
+        Some("RoundRobinPartitioner") => Ok(true),
+        Some(_) => Err(conflict("partitioner.class names a Java class that is not built in")
+            .hinting("leave it out, name RoundRobinPartitioner, or set one with `partitioner(..)`")),
+    }
+}
+
+fn conflict(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, what)
+}

@@ -1,0 +1,108 @@
+//! What handles and driver tell each other beside records: wishes, the end, and what became of it.
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use courant_client::{Error, ErrorKind};
+use courant_protocol::types::TopicName;
+use courant_runtime::Task;
+use tokio::sync::watch;
+
+use crate::append::{Gate, Room};
+
+/// Shared by the handles of one producer and its driver.
+pub(crate) struct Control {
+    state: Mutex<State>,
+    ended: watch::Sender<Option<Result<(), Error>>>,
+    task: tokio::sync::Mutex<Option<Task>>,
+}
+
+#[derive(Default)]
+struct State {
+    closing: Option<Closing>,
+    wanted: BTreeSet<TopicName>,
+}
+
+/// The producer accepts nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// All handles are gone: what was accepted is sent, within its own delivery timeout.
+    Abandoned,
+    /// What is not delivered by then is given up.
+    Until(Instant),
+}
+
+impl Control {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            ended: watch::Sender::new(None),
+            task: tokio::sync::Mutex::new(None),
+        })
+    }
+
+    /// Keeps the driver's task, which closing waits for.
+    pub(crate) fn spawned(&self, task: Task) {
+        if let Ok(mut slot) = self.task.try_lock() {
+            *slot = Some(task);
+        }
+    }
+
+    /// Asks the driver to keep a topic's metadata, which nobody waits for.
+    pub(crate) fn want_topic(&self, name: &str, room: &Room) {
+        self.lock().wanted.insert(TopicName::from(name));
+        room.supplies.bell.ring();
+    }
+
+    /// The topics that were asked for since the last call.
+    pub(crate) fn take_wanted(&self) -> BTreeSet<TopicName> {
+        std::mem::take(&mut self.lock().wanted)
+    }
+
+    /// Closes the gate and asks the driver to end; of several deadlines the earliest counts.
+    pub(crate) fn close(&self, deadline: Option<Instant>, room: &Room) {
+        room.set_gate(Gate::Closed);
+        let mut state = self.lock();
+        state.closing = Some(match (state.closing, deadline) {
+            (Some(Closing::Until(known)), Some(deadline)) => Closing::Until(known.min(deadline)),
+            (_, Some(deadline)) => Closing::Until(deadline),
+            (known, None) => known.unwrap_or(Closing::Abandoned),
+        });
+        drop(state);
+        room.supplies.bell.ring();
+    }
+
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        self.lock().closing
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing().is_some()
+    }
+
+    /// The driver has ended, and this is what became of the last records.
+    pub(crate) fn end(&self, outcome: Result<(), Error>) {
+        self.ended.send_replace(Some(outcome));
+    }
+
+    /// Waits until the driver has ended and its task is joined.
+    pub(crate) async fn ended(&self) -> Result<(), Error> {
+        let mut ended = self.ended.subscribe();
+        let mut task = self.task.lock().await;
+        if let Some(running) = task.as_mut() {
+            // The driver reports before it ends; one that was aborted or panicked has nothing to report.
+            let join = running.join().await;
+            *task = None;
+            if let (Err(failure), None) = (join, &*ended.borrow()) {
+                let what = "the producer's task ended before its records did";
+                return Err(Error::new(ErrorKind::Internal, what).because(failure));
+            }
+        }
+        let outcome = ended.borrow_and_update().clone();
+        outcome.unwrap_or(Ok(()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,623 @@
+//! All partitions' batches on their way to the brokers.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use courant_client::retry::Backoff;
+use courant_client::{Error, ErrorKind};
+use courant_protocol::compression::CompressionScratch;
+use courant_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
+use courant_protocol::messages::{ProduceRequest, ProduceResponse};
+use courant_protocol::types::{LeaderEpoch, NodeId, Offset};
+use courant_runtime::Rng;
+
+use super::answer::PartitionAnswer;
+use super::batch::Batch;
+use super::identity::{Facts, Identity, Producer, Verdict, judge};
+use super::partition::{Continuity, Partition, Place};
+
+/// What the sender is built with; all of it comes from properties.
+#[derive(Clone, Debug)]
+pub(crate) struct SenderSettings {
+    pub(crate) idempotent: bool,
+    /// -1, 0 or 1.
+    pub(crate) acks: i16,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_request_size_bytes: usize,
+    pub(crate) batch_size_bytes: usize,
+    pub(crate) compression_level: Option<i32>,
+    pub(crate) request_timeout: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) retry_backoff: Backoff,
+}
+
+/// A produce request that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RequestId(u64);
+
+/// A produce request to be sent to `node`.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) id: RequestId,
+    pub(crate) request: ProduceRequest,
+    /// Whether every topic in it has an id, as Produce v13 demands (KIP-516).
+    pub(crate) has_topic_ids: bool,
+}
+
+/// What happened that somebody else has to act on, or to hear of.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// The metadata of a topic is out of date.
+    StaleMetadata(Place),
+    /// A broker said who leads the partition now (KIP-951).
+    LeaderHint { place: Place, leader: NodeId, leader_epoch: LeaderEpoch },
+    /// A batch goes out again.
+    Retried { place: Place, attempts: u32, why: String },
+    /// A partition's sequences start anew.
+    Restarting { place: Place, why: String },
+    /// A batch was too large for the broker.
+    Split { place: Place, parts: usize },
+    /// A batch was given up.
+    Failed { place: Place, records: u32, error: Error },
+}
+
+struct InFlight {
+    node: NodeId,
+    batches: Vec<(usize, Batch)>,
+}
+
+/// The queues of all partitions and the requests that are on their way.
+///
+/// Polling order: `handle_*` everything that came in, then [`Sender::handle_timeout`], then [`Sender::poll_request`] for
+/// each ready node until it gives none, then [`Sender::poll_notice`], then arm a timer for [`Sender::next_wake`].
+pub(crate) struct Sender {
+    settings: SenderSettings,
+    identity: Identity,
+    partitions: BTreeMap<usize, Partition>,
+    /// Those that have batches.
+    active: BTreeSet<usize>,
+    requests: BTreeMap<RequestId, InFlight>,
+    requests_by_node: BTreeMap<NodeId, usize>,
+    next_request: u64,
+    /// Where the next request starts to look, so that no partition is left out of full requests for ever.
+    next_first: usize,
+    /// No batch times out before.
+    next_expiry: Option<Instant>,
+    notices: VecDeque<Notice>,
+    spare_buffers: Vec<BytesMut>,
+    scratch: CompressionScratch,
+    jitter: Rng,
+}
+
+impl Sender {
+    pub(crate) fn new(settings: SenderSettings, now: Instant, jitter: Rng) -> Self {
+        let identity = match settings.idempotent {
+            true => Identity::Wanted { not_before: now, attempts: 0 },
+            false => Identity::Anonymous,
+        };
+        Self {
+            settings,
+            identity,
+            partitions: BTreeMap::new(),
+            active: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            requests_by_node: BTreeMap::new(),
+            next_request: 0,
+            next_first: 0,
+            next_expiry: None,
+            notices: VecDeque::new(),
+            spare_buffers: Vec::new(),
+            scratch: CompressionScratch::new(),
+            jitter,
+        }
+    }
+
+    // What comes in.
+
+    /// Makes a partition known; its leader comes with [`Sender::handle_leader`].
+    pub(crate) fn handle_place(&mut self, place: Place) {
+        self.partitions.entry(place.number).or_insert_with(|| Partition::new(place));
+    }
+
+    /// Metadata says who leads a partition. A new leader is tried at once.
+    pub(crate) fn handle_leader(&mut self, number: usize, leader: Option<NodeId>, leader_epoch: LeaderEpoch) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if leader_epoch < partition.leader_epoch {
+            return;
+        }
+        if leader.is_some() && partition.leader != leader && leader_epoch > partition.leader_epoch {
+            partition.retry_at = None;
+        }
+        partition.leader = leader;
+        partition.leader_epoch = leader_epoch;
+    }
+
+    /// A sealed batch for a known partition.
+    pub(crate) fn handle_batch(&mut self, number: usize, mut batch: Batch) {
+        if let Identity::Refused(error) = &self.identity {
+            batch.fail(error.clone(), Vec::new());
+            return;
+        }
+        let Some(partition) = self.partitions.get_mut(&number) else {
+            batch.fail(
+                Error::new(ErrorKind::Internal, "a batch came for a partition that nobody announced"),
+                Vec::new(),
+            );
+            return;
+        };
+        let expires = batch.opened_at + self.settings.delivery_timeout;
+        self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+        partition.push(batch);
+        self.active.insert(number);
+    }
+
+    /// The broker's answer to InitProducerId.
+    pub(crate) fn handle_identity(&mut self, now: Instant, answer: Result<Producer, Error>) {
+        let Identity::Asked { attempts } = self.identity else { return };
+        match answer {
+            Ok(producer) => self.identity = Identity::Known(producer),
+            Err(error) if error.is_retriable() => {
+                let not_before = now + self.backoff(attempts + 1);
+                self.identity = Identity::Wanted { not_before, attempts: attempts + 1 };
+            }
+            Err(error) => self.refuse_everything(error),
+        }
+    }
+
+    /// The answer to a request.
+    pub(crate) fn handle_response(&mut self, now: Instant, id: RequestId, response: &ProduceResponse) {
+        let Some(InFlight { node, batches }) = self.remove_request(id) else { return };
+        for (number, batch) in batches {
+            let answer = self.partitions.get(&number).and_then(|p| PartitionAnswer::find(response, &p.place));
+            match answer {
+                Some(answer) => self.handle_answer(now, number, batch, node, &answer),
+                None => {
+                    let what = "the broker's answer to a produce request left a partition out";
+                    self.retry_unknown(now, number, batch, &Error::new(ErrorKind::Protocol, what));
+                }
+            }
+            self.after_answer(number);
+        }
+    }
+
+    /// A request with `acks=0` was written to the socket, and nothing more will be heard of it.
+    pub(crate) fn handle_written(&mut self, id: RequestId) {
+        let Some(InFlight { node, batches }) = self.remove_request(id) else { return };
+        for (number, mut batch) in batches {
+            if let Some(partition) = self.partitions.get_mut(&number) {
+                partition.in_flight.remove(&batch.order);
+                partition.acknowledge(&mut batch, node, Offset::NONE, None);
+            }
+            self.recycle(batch);
+            self.after_answer(number);
+        }
+    }
+
+    /// Nothing of the request left the client.
+    pub(crate) fn handle_unsent(&mut self, now: Instant, id: RequestId, error: &Error) {
+        let Some(InFlight { batches, .. }) = self.remove_request(id) else { return };
+        for (number, batch) in batches {
+            self.retry(now, number, batch, error, false);
+            self.after_answer(number);
+        }
+    }
+
+    /// The connection broke or the answer did not come in time: whether it was written, nobody knows.
+    pub(crate) fn handle_lost(&mut self, now: Instant, id: RequestId, error: &Error) {
+        let Some(InFlight { batches, .. }) = self.remove_request(id) else { return };
+        for (number, batch) in batches {
+            self.retry_unknown(now, number, batch, error);
+            self.after_answer(number);
+        }
+    }
+
+    /// Gives up what is past its delivery timeout (KIP-91).
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.next_expiry.is_none_or(|at| at > now) {
+            return;
+        }
+        for number in self.active.clone() {
+            self.expire_queued(now, number);
+            self.after_answer(number);
+        }
+        let timeout = self.settings.delivery_timeout;
+        let in_flight = self.requests.values_mut().flat_map(|request| &mut request.batches);
+        for (number, batch) in in_flight.filter(|(_, b)| b.is_undecided() && b.opened_at + timeout <= now) {
+            // It stays on its way: only its answer tells whether a sequence is missing.
+            batch.possibly_written = true;
+            if let Some(partition) = self.partitions.get(number) {
+                batch.fail(expired(&partition.place, batch, timeout), Vec::new());
+            }
+        }
+        let queued = self.partitions.values().flat_map(|partition| &partition.queue);
+        let in_flight = self.requests.values().flat_map(|request| &request.batches).map(|(_, batch)| batch);
+        let undecided = queued.chain(in_flight).filter(|batch| batch.is_undecided());
+        self.next_expiry = undecided.map(|batch| batch.opened_at + timeout).min();
+    }
+
+    // What goes out.
+
+    /// Whether a producer id is to be asked for now; the answer comes with [`Sender::handle_identity`].
+    pub(crate) fn poll_identity(&mut self, now: Instant) -> bool {
+        match self.identity {
+            Identity::Wanted { not_before, attempts } if not_before <= now => {
+                self.identity = Identity::Asked { attempts };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The brokers that have something to get now.
+    pub(crate) fn ready_nodes(&self, now: Instant) -> BTreeSet<NodeId> {
+        let partitions = self.active.iter().filter_map(|number| self.partitions.get(number));
+        let ready = partitions.filter(|p| p.is_ready(now, &self.identity, self.settings.max_in_flight));
+        ready.filter_map(|partition| partition.leader).filter(|node| self.has_room(*node)).collect()
+    }
+
+    /// The next request for a broker: one batch of each of its partitions that is ready, as long as they fit.
+    pub(crate) fn poll_request(&mut self, now: Instant, node: NodeId) -> Option<Outgoing> {
+        if !self.has_room(node) {
+            return None;
+        }
+        let first = self.next_first;
+        let order: Vec<usize> =
+            self.active.range(first..).chain(self.active.range(..first)).copied().collect();
+        let mut batches: Vec<(usize, Batch)> = Vec::new();
+        let mut size_bytes = 0;
+        for number in order {
+            let Some(partition) = self.partitions.get_mut(&number).filter(|p| p.leader == Some(node)) else {
+                continue;
+            };
+            if !partition.is_ready(now, &self.identity, self.settings.max_in_flight) {
+                continue;
+            }
+            let next_bytes = partition.queue.front().map_or(0, |batch| batch.sealed.len());
+            if !batches.is_empty() && size_bytes + next_bytes > self.settings.max_request_size_bytes {
+                self.next_first = number;
+                break;
+            }
+            if let Some(batch) = partition.take(&mut self.identity, now) {
+                size_bytes += next_bytes;
+                batches.push((number, batch));
+            }
+        }
+        (!batches.is_empty()).then(|| self.dispatch(node, batches))
+    }
+
+    /// Whether a batch that is still open should be closed and handed over: it would be sent at once.
+    pub(crate) fn wants(&self, number: usize) -> bool {
+        let Some(partition) = self.partitions.get(&number) else { return false };
+        let can_send = partition.leader.is_some_and(|node| self.has_room(node));
+        let limit = self.settings.max_in_flight;
+        let free = partition.queue.is_empty() && partition.in_flight.len() < limit;
+        can_send && free && partition.takes_new(&self.identity)
+    }
+
+    /// What happened since the last call.
+    pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// A buffer that is free for the next batch.
+    pub(crate) fn poll_spare_buffer(&mut self) -> Option<BytesMut> {
+        self.spare_buffers.pop()
+    }
+
+    /// When something is to be done though nothing comes in.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        let partitions = self.active.iter().filter_map(|number| self.partitions.get(number));
+        let retries = partitions.filter(|p| !p.queue.is_empty()).filter_map(|partition| partition.retry_at);
+        let identity = match &self.identity {
+            Identity::Wanted { not_before, .. } => Some(*not_before),
+            _ => None,
+        };
+        retries.chain(identity).chain(self.next_expiry).min()
+    }
+
+    /// Whether every batch has had its outcome and no answer is awaited.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// The partitions that it knows.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.partitions.values().map(|partition| &partition.place)
+    }
+
+    // User commands.
+
+    /// Gives up a partition's batches, because its topic is gone. The partition itself is forgotten.
+    pub(crate) fn give_up_partition(&mut self, number: usize, error: &Error) {
+        let Some(partition) = self.partitions.remove(&number) else { return };
+        for mut batch in partition.queue {
+            let possibly = batch.possibly_written;
+            batch.fail(error.clone().maybe_written(possibly), Vec::new());
+        }
+        self.active.remove(&number);
+        for (_, batch) in
+            self.requests.values_mut().flat_map(|r| &mut r.batches).filter(|(n, _)| *n == number)
+        {
+            batch.fail(error.clone().maybe_written(true), Vec::new());
+        }
+    }
+
+    /// Gives up everything and tells how many records of which partitions that was.
+    pub(crate) fn give_up_all(&mut self, error: &Error) -> BTreeMap<String, u64> {
+        let mut lost: BTreeMap<String, u64> = BTreeMap::new();
+        let in_flight = self.requests.values_mut().flat_map(|request| std::mem::take(&mut request.batches));
+        let queued = self.partitions.values_mut().flat_map(|partition| {
+            let number = partition.place.number;
+            std::mem::take(&mut partition.queue).into_iter().map(move |batch| (number, batch))
+        });
+        let mut batches: Vec<(usize, Batch, bool)> =
+            in_flight.map(|(number, batch)| (number, batch, true)).collect();
+        batches.extend(queued.map(|(number, batch)| (number, batch, false)));
+        for (number, mut batch, sent) in batches {
+            if batch.is_undecided()
+                && let Some(partition) = self.partitions.get(&number)
+            {
+                let name = format!("{}-{}", partition.place.topic, partition.place.partition);
+                *lost.entry(name).or_default() += u64::from(batch.sealed.count());
+                let possibly = sent || batch.possibly_written;
+                let error =
+                    error.clone().at_partition(partition.place.topic.clone(), partition.place.partition);
+                batch.fail(error.maybe_written(possibly), Vec::new());
+            }
+        }
+        self.requests.clear();
+        self.active.clear();
+        lost
+    }
+}
+
+impl Sender {
+    fn has_room(&self, node: NodeId) -> bool {
+        self.requests_by_node.get(&node).is_none_or(|count| *count < self.settings.max_in_flight)
+    }
+
+    fn dispatch(&mut self, node: NodeId, batches: Vec<(usize, Batch)>) -> Outgoing {
+        let mut request = ProduceRequest {
+            acks: self.settings.acks,
+            timeout_ms: i32::try_from(self.settings.request_timeout.as_millis()).unwrap_or(i32::MAX),
+            ..ProduceRequest::default()
+        };
+        let mut has_topic_ids = true;
+        for (number, batch) in &batches {
+            let Some(partition) = self.partitions.get(number) else { continue };
+            has_topic_ids &= !partition.place.topic_id.is_zero();
+            let data =
+                PartitionProduceData { index: partition.place.partition.0, records: Some(batch.records()) };
+            // Batches come in the order of the partitions' numbers, so those of a topic mostly follow each other.
+            let same = |topic: &&mut TopicProduceData| {
+                topic.topic_id == partition.place.topic_id && topic.name == partition.topic
+            };
+            match request.topic_data.iter_mut().find(same) {
+                Some(topic) => topic.partition_data.push(data),
+                None => request.topic_data.push(TopicProduceData {
+                    name: partition.topic.clone(),
+                    topic_id: partition.place.topic_id,
+                    partition_data: vec![data],
+                }),
+            }
+        }
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.requests.insert(id, InFlight { node, batches });
+        *self.requests_by_node.entry(node).or_default() += 1;
+        Outgoing { id, request, has_topic_ids }
+    }
+
+    fn remove_request(&mut self, id: RequestId) -> Option<InFlight> {
+        let request = self.requests.remove(&id)?;
+        if let Some(count) = self.requests_by_node.get_mut(&request.node) {
+            *count = count.saturating_sub(1);
+        }
+        Some(request)
+    }
+
+    fn handle_answer(
+        &mut self,
+        now: Instant,
+        number: usize,
+        mut batch: Batch,
+        node: NodeId,
+        answer: &PartitionAnswer,
+    ) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        partition.in_flight.remove(&batch.order);
+        if answer.code.is_ok() {
+            partition.acknowledge(&mut batch, node, answer.base_offset, answer.log_append_time);
+            return self.recycle(batch);
+        }
+        let facts = Facts {
+            code: answer.code,
+            stamped: batch.stamp.is_some(),
+            transactional: batch.transaction_epoch.is_some(),
+            is_next: partition.is_next(&batch),
+            unresolved: partition.continuity == Continuity::Unresolved,
+            restamped: batch.restamped,
+            last_acked_offset: partition.last_acked_offset,
+            log_start_offset: answer.log_start_offset,
+            records: batch.sealed.count(),
+        };
+        let hinted = self.follow_hint(number, answer);
+        match judge(&facts) {
+            Verdict::Written => self.accept_duplicate(number, batch, node),
+            Verdict::Split => self.split(number, batch, answer),
+            Verdict::Retry => self.retry(now, number, batch, &answer.error(), hinted),
+            Verdict::RetryUnknown => self.retry_unknown(now, number, batch, &answer.error()),
+            Verdict::RetryRestarted => self.retry_restarted(now, number, batch, answer),
+            Verdict::Fail => self.fail(number, batch, answer.error(), answer),
+            Verdict::FailAll => {
+                self.fail(number, batch, answer.error(), answer);
+                self.refuse_everything(answer.error());
+            }
+        }
+    }
+
+    fn accept_duplicate(&mut self, number: usize, mut batch: Batch, node: NodeId) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.acknowledge(&mut batch, node, Offset::NONE, None);
+        }
+        self.recycle(batch);
+    }
+
+    /// Takes the leader from the answer, if it is newer than the one that is known (KIP-951).
+    fn follow_hint(&mut self, number: usize, answer: &PartitionAnswer) -> bool {
+        let Some(partition) = self.partitions.get_mut(&number) else { return false };
+        if answer.code.refreshes_metadata() {
+            self.notices.push_back(Notice::StaleMetadata(partition.place.clone()));
+        }
+        let Some((leader, leader_epoch)) = answer.leader.filter(|(_, epoch)| *epoch > partition.leader_epoch)
+        else {
+            return false;
+        };
+        let place = partition.place.clone();
+        self.notices.push_back(Notice::LeaderHint { place, leader, leader_epoch });
+        self.handle_leader(number, Some(leader), leader_epoch);
+        true
+    }
+
+    /// Queues a batch again. `at_once` where the reason is gone already: another broker leads.
+    fn retry(&mut self, now: Instant, number: usize, mut batch: Batch, error: &Error, at_once: bool) {
+        let backoff = if at_once { Duration::ZERO } else { self.backoff(batch.attempts) };
+        let retries = self.settings.retries;
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        partition.in_flight.remove(&batch.order);
+        if !batch.is_undecided() {
+            return partition.note_given_up(&batch);
+        }
+        if batch.attempts > retries {
+            partition.note_given_up(&batch);
+            let possibly = batch.possibly_written;
+            let error = error.clone().maybe_written(possibly).after_attempts(batch.attempts);
+            let error = error.at_partition(partition.place.topic.clone(), partition.place.partition);
+            self.notices.push_back(failed(&partition.place, &batch, &error));
+            return batch.fail(error, Vec::new());
+        }
+        let (place, attempts) = (partition.place.clone(), batch.attempts);
+        self.notices.push_back(Notice::Retried { place, attempts, why: error.to_string() });
+        let retry_at = now + backoff;
+        partition.retry_at = Some(partition.retry_at.map_or(retry_at, |at| at.max(retry_at)));
+        partition.reinsert(batch);
+    }
+
+    fn retry_unknown(&mut self, now: Instant, number: usize, mut batch: Batch, error: &Error) {
+        batch.possibly_written = true;
+        if let Some(partition) = self.partitions.get(&number) {
+            self.notices.push_back(Notice::StaleMetadata(partition.place.clone()));
+        }
+        self.retry(now, number, batch, error, false);
+    }
+
+    fn retry_restarted(&mut self, now: Instant, number: usize, batch: Batch, answer: &PartitionAnswer) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.continuity = Continuity::Broken;
+            let (place, why) = (partition.place.clone(), answer.error().to_string());
+            self.notices.push_back(Notice::Restarting { place, why });
+        }
+        self.retry(now, number, batch, &answer.error(), true);
+    }
+
+    fn split(&mut self, number: usize, batch: Batch, answer: &PartitionAnswer) {
+        // A batch that was refused although it was no larger than the goal is cut in half instead (KIP-126).
+        let size_bytes = batch.sealed.uncompressed_bytes();
+        let goal = match size_bytes > self.settings.batch_size_bytes {
+            true => self.settings.batch_size_bytes,
+            false => size_bytes.div_ceil(2),
+        };
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        match batch.split(goal, self.settings.compression_level, &mut self.scratch) {
+            Ok(parts) => {
+                self.notices.push_back(Notice::Split { place: partition.place.clone(), parts: parts.len() });
+                parts.into_iter().for_each(|part| partition.reinsert(part));
+            }
+            Err((batch, unreadable)) => self.fail(number, batch, answer.error().because(unreadable), answer),
+        }
+    }
+
+    fn fail(&mut self, number: usize, mut batch: Batch, error: Error, answer: &PartitionAnswer) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        // The broker refused it, so this attempt is not in the log, and with a sequence no earlier one can be either.
+        batch.possibly_written &= batch.stamp.is_none();
+        partition.note_given_up(&batch);
+        let place = &partition.place;
+        let error =
+            error.at_partition(place.topic.clone(), place.partition).maybe_written(batch.possibly_written);
+        self.notices.push_back(failed(place, &batch, &error));
+        let (error, record_errors) = answer.share_among_records(error);
+        batch.fail(error, record_errors);
+    }
+
+    fn refuse_everything(&mut self, error: Error) {
+        self.give_up_all(&error);
+        self.requests_by_node.clear();
+        for partition in self.partitions.values_mut() {
+            partition.in_flight.clear();
+        }
+        self.identity = Identity::Refused(error);
+    }
+
+    fn expire_queued(&mut self, now: Instant, number: usize) {
+        let timeout = self.settings.delivery_timeout;
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        // Batches stand in the order in which they were opened, so that the expired ones are in front.
+        while partition.queue.front().is_some_and(|batch| batch.opened_at + timeout <= now) {
+            let Some(mut batch) = partition.queue.pop_front() else { return };
+            partition.note_given_up(&batch);
+            let error = expired(&partition.place, &batch, timeout);
+            self.notices.push_back(failed(&partition.place, &batch, &error));
+            batch.fail(error, Vec::new());
+        }
+    }
+
+    fn after_answer(&mut self, number: usize) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        partition.resolve();
+        if partition.is_idle() {
+            partition.retry_at = None;
+            self.active.remove(&number);
+        } else {
+            self.active.insert(number);
+        }
+    }
+
+    fn recycle(&mut self, batch: Batch) {
+        if self.spare_buffers.len() < SPARE_BUFFERS {
+            self.spare_buffers.extend(batch.into_buffer());
+        }
+    }
+
+    /// Exponential from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take 20 % (KIP-580).
+    fn backoff(&mut self, attempts: u32) -> Duration {
+        self.settings.retry_backoff.delay(attempts.saturating_sub(1), self.jitter.unit_f64())
+    }
+
+    /// The partition's own state, for tests.
+    #[cfg(test)]
+    pub(super) fn partition_mut(&mut self, number: usize) -> &mut Partition {
+        self.partitions.get_mut(&number).unwrap()
+    }
+}
+
+fn expired(place: &Place, batch: &Batch, timeout: Duration) -> Error {
+    let what = match batch.attempts {
+        0 => "the record could not be sent in time",
+        _ => "the record was not acknowledged in time",
+    };
+    Error::new(ErrorKind::Timeout, what)
+        .at_partition(place.topic.clone(), place.partition)
+        .after_attempts(batch.attempts)
+        .after(timeout)
+        .maybe_written(batch.possibly_written)
+        .hinting("delivery.timeout.ms sets how long a record may take")
+}
+
+fn failed(place: &Place, batch: &Batch, error: &Error) -> Notice {
+    Notice::Failed { place: place.clone(), records: batch.sealed.count(), error: error.clone() }
+}
+
+/// How many free buffers wait to be fetched at most.
+const SPARE_BUFFERS: usize = 64;

@@ -1,0 +1,336 @@
+//! The handle that applications hold: it puts records into the append room and waits for what comes of them.
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use courant_client::{Error, ErrorKind, Kafka};
+use courant_protocol::types::TopicName;
+
+use crate::append::{Destination, Moment, Payload, Permit, Refusal, Room, RoomOptions};
+use crate::config::ProducerSettings;
+use crate::control::Control;
+use crate::driver::Driver;
+use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata, SendError};
+
+/// Writes records to topics, in batches, in order and without duplicates.
+///
+/// Cloning is cheap, and all clones are one producer. Records that one task enqueues one after the other for the same
+/// partition are written in that order, whatever fails and is retried in between; with `enable.idempotence` (the
+/// default) none is written twice.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let cluster = courant_broker_mock::MockCluster::builder().topic("orders", 3).build();
+/// # let world = courant_runtime::World::builder().clock(std::sync::Arc::new(courant_runtime::VirtualClock::new())).transport(cluster.transport()).build();
+/// # let kafka = courant_client::Kafka::builder().bootstrap(cluster.bootstrap()).world(world).connect().await?;
+/// use courant_producer::{Producer, Record};
+/// use std::time::Duration;
+///
+/// let producer = Producer::builder(&kafka).linger(Duration::from_millis(5)).start().await?;
+///
+/// let at = producer.send(Record::to("orders").key("42").value("open")).await?;
+/// println!("written to {at}");
+///
+/// let mut deliveries = Vec::new();
+/// for total in 0..100 {
+///     deliveries.push(producer.enqueue(Record::to("orders").key("42").value(total.to_string())).await?);
+/// }
+/// for delivery in deliveries {
+///     delivery.await?;
+/// }
+/// producer.close(Duration::from_secs(5)).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// When the last clone is dropped, what was enqueued is still sent in the background, as long as the runtime lives;
+/// [`Producer::close`] waits for it.
+#[derive(Clone)]
+pub struct Producer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    kafka: Kafka,
+    room: Arc<Room>,
+    control: Arc<Control>,
+    max_block: Duration,
+}
+
+impl Producer {
+    /// Collects the settings of a producer that shares `kafka`'s connections and metadata.
+    pub fn builder(kafka: &Kafka) -> ProducerBuilder {
+        ProducerBuilder::new(kafka)
+    }
+
+    pub(crate) fn start(kafka: Kafka, settings: ProducerSettings, partitioner: Partitioner) -> Self {
+        let world = kafka.world().clone();
+        let clock = world.clone();
+        let room = Room::new(RoomOptions {
+            batch_size_bytes: settings.batch_size_bytes,
+            max_request_size_bytes: settings.max_request_size_bytes,
+            buffer_memory_bytes: settings.buffer_memory_bytes,
+            partitioner,
+            ignore_keys: settings.ignore_keys,
+            adaptive: settings.adaptive,
+            seed: world.rng("producer.partitioner").next_u64(),
+            clock: Box::new(move || Moment { now: clock.now(), unix_millis: clock.unix_millis() }),
+        });
+        let control = Control::new();
+        let max_block = settings.max_block;
+        let driver = Driver::new(kafka.clone(), &settings, Arc::clone(&room), Arc::clone(&control));
+        control.spawned(world.spawn("producer", driver.run()));
+        Self { shared: Arc::new(Shared { kafka, room, control, max_block }) }
+    }
+
+    /// Sends a record and waits until the brokers have it.
+    ///
+    /// One record at a time makes small batches; for throughput, [`enqueue`](Self::enqueue) many and await their
+    /// deliveries, or send from many tasks.
+    ///
+    /// # Errors
+    /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), without it if it was
+    /// accepted and then not delivered within `delivery.timeout.ms`, or refused by the broker.
+    ///
+    /// # Cancel safety
+    /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and
+    /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
+    pub async fn send(&self, record: Record) -> Result<RecordMetadata, SendError> {
+        self.enqueue(record).await?.await
+    }
+
+    /// Accepts a record; waits only for metadata of its topic and for buffer space, up to `max.block.ms` for both.
+    ///
+    /// Who waits for buffer space is served in the order of asking. The future that comes back tells where the record
+    /// was written.
+    ///
+    /// # Errors
+    /// [`SendError`] with the record: [`ErrorKind::Timeout`] if there was no space, [`ErrorKind::UnknownTopic`] if the
+    /// topic did not turn up, [`ErrorKind::InvalidInput`] if the record is too large or names a partition that does not
+    /// exist, [`ErrorKind::Closed`] after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a record is accepted in the same poll that returns, so a dropped future has accepted nothing.
+    pub async fn enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+        let mut permit = None;
+        let mut refusal = match self.offer(&record, &mut permit) {
+            Ok(delivery) => return Ok(delivery),
+            Err(refusal) => refusal,
+        };
+        let world = self.shared.kafka.world();
+        let started = world.now();
+        let deadline = started + self.shared.max_block;
+        loop {
+            if let Err(error) = self.wait_for(&record, refusal, started, deadline, &mut permit).await {
+                return Err(SendError::refused(error, record));
+            }
+            match self.offer(&record, &mut permit) {
+                Ok(delivery) => return Ok(delivery),
+                Err(next) => refusal = next,
+            }
+        }
+    }
+
+    /// Accepts a record if that needs no waiting.
+    ///
+    /// # Errors
+    /// As for [`enqueue`](Self::enqueue), at once. [`ErrorKind::Timeout`] means that it would have to wait: for buffer
+    /// space, or for metadata, which is then fetched in the background.
+    pub fn try_enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+        let refusal = match self.offer(&record, &mut None) {
+            Ok(delivery) => return Ok(delivery),
+            Err(refusal) => refusal,
+        };
+        let would_wait = |what: &str| Error::new(ErrorKind::Timeout, what).at_topic(record.topic());
+        let error = match refusal {
+            Refusal::UnknownTopic => {
+                self.shared.control.want_topic(record.topic(), &self.shared.room);
+                would_wait("the record would have to wait for its topic's metadata")
+            }
+            Refusal::NeedsBytes(_) => would_wait("the record would have to wait for buffer space")
+                .hinting("buffer.memory sets how many bytes may be on their way"),
+            Refusal::UnknownPartition(count) => unknown_partition(&record, count),
+            refusal => refused(&record, refusal),
+        };
+        Err(SendError::refused(error, record))
+    }
+
+    /// Waits until every record that was accepted before this call is delivered or has failed. They do not linger;
+    /// records that are accepted during the flush neither delay it nor are hurried by it.
+    ///
+    /// # Errors
+    /// The first failure among those records that failed during the call, with their number; each record's own error
+    /// is in its [`DeliveryFuture`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was hurried is sent all the same.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let failures = self.shared.room.flush().await;
+        match failures.first {
+            None => Ok(()),
+            Some(error) if failures.records == 1 => Err(error),
+            Some(error) => {
+                let what = format!("{} records were not delivered; the first error", failures.records);
+                Err(Error::new(error.kind(), what).maybe_written(error.possibly_written()).because(error))
+            }
+        }
+    }
+
+    /// Accepts no more records, sends what was accepted, and ends the producer; what is not delivered within `timeout`
+    /// fails. A timeout of zero gives up at once. It closes all clones.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] if records had to be given up, with their number for each partition.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the closing, which goes on within its timeout; the call may be repeated.
+    pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
+        let deadline = self.shared.kafka.world().now() + timeout;
+        self.shared.control.close(Some(deadline), &self.shared.room);
+        self.shared.control.ended().await
+    }
+
+    fn offer(&self, record: &Record, permit: &mut Option<Permit>) -> Result<DeliveryFuture, Refusal> {
+        let to = Destination { topic: record.topic(), partition: record.partition };
+        let payload = Payload {
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &record.headers,
+            timestamp: record.timestamp,
+        };
+        self.shared.room.append(to, &payload, permit).map(DeliveryFuture::new)
+    }
+
+    /// Waits until what was missing is there.
+    async fn wait_for(
+        &self,
+        record: &Record,
+        refusal: Refusal,
+        started: Instant,
+        deadline: Instant,
+        permit: &mut Option<Permit>,
+    ) -> Result<(), Error> {
+        match refusal {
+            Refusal::UnknownTopic => self.learn_topic(record.topic(), deadline).await,
+            Refusal::UnknownPartition(count) => self.learn_partition(record, count, deadline).await,
+            Refusal::NeedsBytes(bytes) => match self.acquire(bytes, deadline).await {
+                Some(granted) => {
+                    *permit = Some(granted);
+                    Ok(())
+                }
+                None if self.shared.control.is_closing() => Err(refused(record, Refusal::Closed)),
+                None => Err(no_space(record, deadline.saturating_duration_since(started))),
+            },
+            refusal => Err(refused(record, refusal)),
+        }
+    }
+
+    async fn learn_topic(&self, name: &str, deadline: Instant) -> Result<(), Error> {
+        let topic = self.shared.kafka.cluster().topic(name, deadline).await?;
+        let available: Vec<bool> =
+            topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
+        self.shared.room.know_topic(&TopicName::from(name), topic.id, &available);
+        Ok(())
+    }
+
+    /// Waits for a partition that metadata does not show yet, as after the topic was grown.
+    async fn learn_partition(&self, record: &Record, count: usize, deadline: Instant) -> Result<(), Error> {
+        let cluster = self.shared.kafka.cluster();
+        let world = self.shared.kafka.world();
+        let mut watch = cluster.watch();
+        if record.partition.is_none_or(|partition| partition.0 < 0) {
+            return Err(unknown_partition(record, count));
+        }
+        cluster.refresh("a record names a partition that is not known");
+        let mut backoff = world.sleep(PARTITION_POLL);
+        let mut timeout = world.sleep_until(deadline);
+        poll_fn(|cx| {
+            if Pin::new(&mut timeout).poll(cx).is_ready() {
+                return Poll::Ready(Err(unknown_partition(record, count)));
+            }
+            if Pin::new(&mut backoff).poll(cx).is_ready() {
+                cluster.refresh("a record names a partition that is not known");
+                return Poll::Ready(Ok(()));
+            }
+            watch.poll_changed(cx).map(|()| Ok(()))
+        })
+        .await?;
+        self.learn_topic(record.topic(), deadline).await
+    }
+
+    /// Waits for buffer space; `None` if there was none in time, or the producer was closed.
+    async fn acquire(&self, bytes: usize, deadline: Instant) -> Option<Permit> {
+        let shared = &self.shared;
+        let mut acquire = pin!(shared.room.supplies.permits.acquire(bytes));
+        let mut timeout = shared.kafka.world().sleep_until(deadline);
+        let mut asked = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(permit) = acquire.as_mut().poll(cx) {
+                return Poll::Ready(Some(permit));
+            }
+            // Who waits must not wait for batches to linger: the driver closes them all.
+            if !std::mem::replace(&mut asked, true) {
+                shared.room.supplies.bell.ring();
+            }
+            match Pin::new(&mut timeout).poll(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.control.close(None, &self.room);
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").finish_non_exhaustive()
+    }
+}
+
+// tidy: one match
+fn refused(record: &Record, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::TooLarge { size_bytes, limit_bytes, setting } => {
+            let what = format!("the record takes {size_bytes} bytes and may take {limit_bytes}");
+            Error::new(ErrorKind::InvalidInput, what)
+                .at_topic(record.topic())
+                .hinting(format!("{setting} sets the limit"))
+        }
+        Refusal::Closed => Error::new(ErrorKind::Closed, "the producer was closed").at_topic(record.topic()),
+        Refusal::UnknownTopic => {
+            Error::new(ErrorKind::UnknownTopic, "the topic is not known").at_topic(record.topic())
+        }
+        Refusal::UnknownPartition(count) => unknown_partition(record, count),
+        Refusal::NeedsBytes(_) => no_space(record, Duration::ZERO),
+    }
+}
+
+fn unknown_partition(record: &Record, count: usize) -> Error {
+    let what = format!("the record names a partition that does not exist; the topic has {count}");
+    let error = Error::new(ErrorKind::InvalidInput, what);
+    match record.partition {
+        Some(partition) => error.at_partition(record.topic(), partition),
+        None => error.at_topic(record.topic()),
+    }
+}
+
+fn no_space(record: &Record, waited: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "there was no buffer space for the record")
+        .at_topic(record.topic())
+        .after(waited)
+        .hinting("buffer.memory sets the space, max.block.ms how long to wait for it")
+}
+
+/// How often metadata is asked again for a partition that is not there.
+const PARTITION_POLL: Duration = Duration::from_millis(100);

@@ -1,0 +1,8 @@
+//! `cargo xtask ci`: everything that must hold before a change lands, in one run that shows all that is wrong.
+
+mod packages;
+mod readme;
+mod run;
+
+pub(crate) use packages::published;
+pub(crate) use run::{RealKafka, run, test_limit};

@@ -1,0 +1,25 @@
+//! `cargo xtask interop`: foreign clients, unmodified, against the mock on TCP or against real Kafka.
+//!
+//! Every client writes with every codec, every client reads what every other wrote, and the batches in the log are
+//! asked for their codec. `tests/interop/README.md` says what is compared and which lines the programs speak.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `record` | a record and its line |
+//! | `dataset` | the records that are written |
+//! | `client` | the four commands, in each client's way |
+//! | `kcat` | kcat's own command line and JSON |
+//! | `broker` | the mock's binary or real Kafka |
+//! | `batches` | reads the log's batch headers by a request of our own |
+//! | `tools` | installs what is missing |
+
+mod batches;
+mod broker;
+mod client;
+mod dataset;
+mod kcat;
+mod record;
+mod run;
+mod tools;
+
+pub(crate) use run::run;

@@ -1,0 +1,47 @@
+//! Fetches Kafka's jars by Maven, once per version.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process;
+
+/// Maven takes no longer.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// The folder with the jars of a version; fetches them when they are missing.
+pub(crate) fn fetch(root: &Path, version: &str) -> Result<PathBuf> {
+    let well_formed =
+        !version.is_empty() && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    ensure!(well_formed, "`{version}` is no version of Kafka");
+    let folder = root.join(".kafka").join(format!("jars-{version}"));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    // An interrupted fetch must not look like a finished one.
+    let partial = folder.with_extension("partial");
+    let _ = std::fs::remove_dir_all(&partial);
+    eprintln!("fetching the jars of Kafka {version} by Maven");
+    let mut maven = Command::new("mvn");
+    maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
+    maven.arg(format!("-Dkafka.version={version}")).arg(format!("-DoutputDirectory={}", partial.display()));
+    maven.arg("-f").arg(root.join("tests/kafka/pom.xml"));
+    process::quietly(&mut maven, LIMIT).context("Kafka needs Java 17 and Maven")?;
+    remove_second_binding(&partial)?;
+    std::fs::rename(&partial, &folder)?;
+    Ok(folder)
+}
+
+/// Kafka 3.9 brings another slf4j binding, which would win over ours and write no line.
+fn remove_second_binding(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).context("Maven fetched nothing")? {
+        let file = entry?.path();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("slf4j-reload4j") {
+            std::fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask kafka`: real Apache Kafka on this machine, from Maven's jars, without an installation.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `jars` | fetches a version's jars into `.kafka/` |
+//! | `settings` | one node's `node.properties` |
+//! | `cluster` | formats, starts, kills, restarts and stops nodes; its state is a file |
+//! | `ready` | asks for metadata until every node is registered |
+//! | `command` | the command line |
+
+mod cluster;
+mod command;
+mod jars;
+mod ready;
+mod settings;
+
+pub(crate) use cluster::{Cluster, Plan};
+pub(crate) use command::{Command, run};
+pub(crate) use jars::fetch as jars;
