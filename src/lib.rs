@@ -1,1 +1,27 @@
-//! (to be written)
+//! The facade: every crate of the family behind one name.
+//!
+#![doc = include_str!("../README.md")]
+
+mod connect;
+
+#[cfg(feature = "admin")]
+pub use courant_admin as admin;
+#[cfg(feature = "mock")]
+pub use courant_broker_mock as mock;
+pub use courant_client as client;
+#[cfg(feature = "consumer")]
+pub use courant_consumer as consumer;
+#[cfg(feature = "producer")]
+pub use courant_producer as producer;
+pub use courant_runtime as runtime;
+#[cfg(feature = "mock")]
+pub use courant_sim as sim;
+
+pub use connect::connect;
+pub use courant_client::Kafka;
+#[cfg(feature = "producer")]
+pub use courant_producer::{Record, RecordMetadata};
+pub use courant_protocol::error_code::ErrorCode;
+pub use courant_protocol::types::{
+    LeaderEpoch, NodeId, Offset, PartitionId, TopicId, TopicName, TopicPartition, UnixMillis,
+};

@@ -552,6 +552,7 @@ impl Driver {
 fn ask_identity(kafka: Kafka, deadline: Instant) -> BoxFuture<'static, Result<Producer, Error>> {
     Box::pin(async move {
         let request = InitProducerIdRequest {
+            transactional_id: None,
             transaction_timeout_ms: i32::MAX,
             producer_id: ProducerId::NONE.0,
             producer_epoch: ProducerEpoch::NONE.0,

@@ -121,6 +121,12 @@ impl From<String> for RecordTopic {
     }
 }
 
+impl From<&String> for RecordTopic {
+    fn from(name: &String) -> Self {
+        Self(Topic::Shared(name.into()))
+    }
+}
+
 impl From<TopicName> for RecordTopic {
     fn from(name: TopicName) -> Self {
         Self(Topic::Shared(name))
