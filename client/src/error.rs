@@ -333,7 +333,9 @@ fn hint_for(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::TOPIC_AUTHORIZATION_FAILED => Some("check the topic's ACLs for this user"),
         ErrorCode::GROUP_AUTHORIZATION_FAILED => Some("check the group's ACLs for this user"),
         ErrorCode::CLUSTER_AUTHORIZATION_FAILED => Some("check the cluster's ACLs for this user"),
-        ErrorCode::SASL_AUTHENTICATION_FAILED => Some("check the user name and the password (sasl.jaas.config)"),
+        ErrorCode::SASL_AUTHENTICATION_FAILED => {
+            Some("check the user name and the password (sasl.jaas.config)")
+        }
         ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
             Some("check sasl.mechanism against the broker's sasl.enabled.mechanisms")
         }

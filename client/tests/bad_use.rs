@@ -111,7 +111,8 @@ async fn refused_credentials_are_told_at_once_in_the_brokers_words() {
         )),
         _ => None,
     });
-    let builder = Kafka::builder().bootstrap("mock-1:9092").world(network.world()).sasl_plain("alice", "hunter2");
+    let builder =
+        Kafka::builder().bootstrap("mock-1:9092").world(network.world()).sasl_plain("alice", "hunter2");
     assert!(!format!("{builder:?}").contains("hunter2"));
     let error = refused(builder).await;
     assert_eq!(error.kind(), ErrorKind::Authentication);

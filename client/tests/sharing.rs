@@ -20,7 +20,11 @@ async fn connect(network: &Network) -> Kafka {
 }
 
 /// Describes the cluster; the endpoint type is a mark that the scripted brokers recognise the call by.
-async fn describe(cluster: &Cluster, target: Target, within: Duration) -> Result<String, courant_client::Error> {
+async fn describe(
+    cluster: &Cluster,
+    target: Target,
+    within: Duration,
+) -> Result<String, courant_client::Error> {
     let deadline = cluster.world().now() + within;
     let (response, _) = cluster.call(target, DescribeClusterRequest::default(), deadline).await?;
     Ok(response.cluster_id.to_string())
@@ -33,7 +37,8 @@ fn described(asked: &Asked, name: &str) -> Option<DescribeClusterResponse> {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_reaches_the_broker_that_it_is_meant_for() {
-    let network = Network::brokers(|asked| described(asked, &asked.address.host).map(|r| Reply::Now(r.into())));
+    let network =
+        Network::brokers(|asked| described(asked, &asked.address.host).map(|r| Reply::Now(r.into())));
     let kafka = connect(&network).await;
     assert_eq!(kafka.cluster_id().as_deref(), Some("test-cluster"));
     let cluster = kafka.cluster();
@@ -162,7 +167,8 @@ async fn an_older_broker_is_spoken_to_in_the_version_that_it_lists() {
         let refused = matches!(asked.request, AnyRequest::ApiVersions(_)) && too_new;
         let listed = support::versions().api_keys;
         refused.then(|| {
-            let mut response = ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION.0, ..Default::default() };
+            let mut response =
+                ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION.0, ..Default::default() };
             response.api_keys = listed.into_iter().filter(|api| api.api_key == 18).collect();
             response.api_keys.iter_mut().for_each(|api| api.max_version = 2);
             Reply::Now(response.into())
@@ -179,7 +185,10 @@ async fn a_coordinator_that_is_not_there_yet_is_asked_for_again_and_then_remembe
         let AnyRequest::FindCoordinator(request) = &asked.request else { return None };
         let mut response: FindCoordinatorResponse = support::coordinator(request);
         if asked_before.fetch_add(1, Ordering::Relaxed) < 2 {
-            response.coordinators.iter_mut().for_each(|c| c.error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
+            response
+                .coordinators
+                .iter_mut()
+                .for_each(|c| c.error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
         }
         Some(Reply::Now(response.into()))
     });
@@ -254,5 +263,9 @@ async fn a_cluster_that_is_down_for_a_minute_is_not_stormed() {
     assert!((after - before) < 90, "{} attempts in a minute", after - before);
     let broker = Peer::Broker(Arc::new(usual));
     (1..=3).for_each(|node| network.set(&format!("mock-{node}:9092"), broker.clone()));
-    kafka.cluster().link(NodeId(3), courant_client::TrafficClass::Produce, world.now() + SECOND * 3).await.unwrap();
+    kafka
+        .cluster()
+        .link(NodeId(3), courant_client::TrafficClass::Produce, world.now() + SECOND * 3)
+        .await
+        .unwrap();
 }

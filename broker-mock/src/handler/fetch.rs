@@ -26,6 +26,8 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(4, 18);
 
 /// The first version that names topics by id.
 const FIRST_WITH_IDS: i16 = 13;
+/// The first version that tells of the new leader, and where logs part.
+const FIRST_WITH_LEADER: i16 = 12;
 /// The first version that tells of the new leader's address.
 const FIRST_WITH_ENDPOINTS: i16 = 16;
 /// The first version that may read from a follower (KIP-392).
@@ -300,6 +302,7 @@ fn failed(
         .and_then(|topic| cluster.partition(&topic.name, wanted.partition));
     if let Some((partition, leader)) = partition.and_then(|partition| Some((partition, partition.leader?)))
         && moved
+        && call.version >= FIRST_WITH_LEADER
     {
         data.current_leader = LeaderIdAndEpoch { leader_id: leader.0, leader_epoch: partition.epoch.0 };
         leaders.insert(leader);

@@ -5,8 +5,7 @@
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopicResponse,
+    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use courant_protocol::types::{Offset, UnixMillis};
 
@@ -15,6 +14,9 @@ use crate::cluster::{Cluster, Partition};
 use crate::log::{Found, Isolation};
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 11);
+
+/// The first version that tells the epoch of the offset.
+const FIRST_WITH_EPOCH: i16 = 4;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -31,13 +33,12 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsReques
             .partitions
             .iter()
             .map(|wanted| {
-                let partition =
-                    call.led(cluster, &topic.name, wanted.partition_index, wanted.current_leader_epoch);
-                answer(
-                    wanted,
-                    partition
-                        .and_then(|partition| find(partition, wanted.timestamp, isolation, call.version)),
-                )
+                let index = wanted.partition_index;
+                let partition = call.led(cluster, &topic.name, index, wanted.current_leader_epoch);
+                let version = call.version;
+                let found =
+                    partition.and_then(|partition| find(partition, wanted.timestamp, isolation, version));
+                answer(version, index, found)
             })
             .collect(),
     });
@@ -71,16 +72,20 @@ fn find(
     }
 }
 
-fn answer(wanted: &ListOffsetsPartition, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
+fn answer(
+    version: i16,
+    partition_index: i32,
+    found: Result<Found, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
     let (error_code, found) = match found {
         Ok(found) => (0, found),
         Err(error) => (error.0, Found::NOTHING),
     };
     ListOffsetsPartitionResponse {
-        partition_index: wanted.partition_index,
+        partition_index,
         error_code,
         timestamp: found.timestamp.0,
         offset: found.offset.0,
-        leader_epoch: found.leader_epoch.0,
+        leader_epoch: if version >= FIRST_WITH_EPOCH { found.leader_epoch.0 } else { -1 },
     }
 }

@@ -220,7 +220,7 @@ fn poll_turn(
         let now = world.now();
         let mut progress = false;
         // Throttled requests stay in the channel, where their callers can still take them back by leaving.
-        while link.throttled_until().is_none() && waiting.len() < MAX_IN_FLIGHT {
+        while link.throttled_until().is_none_or(|until| until <= now) && waiting.len() < MAX_IN_FLIGHT {
             match queue.poll_recv(cx) {
                 Poll::Ready(Some(command)) if command.reply.is_closed() => progress = true,
                 Poll::Ready(Some(command)) => {

@@ -64,6 +64,7 @@ struct State {
     attempts: BTreeMap<String, usize>,
     asked: Vec<(String, usize, ApiKey)>,
     live: usize,
+    breakers: Vec<duplex::Breaker>,
 }
 
 impl Network {
@@ -92,6 +93,11 @@ impl Network {
     /// How often somebody tried to connect to this address.
     pub(crate) fn attempts(&self, address: &str) -> usize {
         self.0.lock().unwrap().attempts.get(address).copied().unwrap_or(0)
+    }
+
+    /// Resets every connection.
+    pub(crate) fn cut_all(&self) {
+        self.0.lock().unwrap().breakers.drain(..).for_each(|breaker| breaker.reset());
     }
 
     /// How many connections the peers still serve.
@@ -123,6 +129,7 @@ impl Transport for Network {
                 return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused"));
             }
             let (ours, theirs) = duplex::pair(1 << 16);
+            network.0.lock().unwrap().breakers.push(ours.breaker());
             tokio::spawn(async move {
                 network.0.lock().unwrap().live += 1;
                 network.clone().serve(peer, address, connection, Box::new(theirs)).await;

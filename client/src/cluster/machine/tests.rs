@@ -38,7 +38,10 @@ impl Case {
             rebootstrap_trigger: SECOND * 300,
         };
         change(&mut options);
-        Self { now, machine: MetadataMachine::new(now, options, World::builder().seed(3).build().rng("metadata")) }
+        Self {
+            now,
+            machine: MetadataMachine::new(now, options, World::builder().seed(3).build().rng("metadata")),
+        }
     }
 
     /// A machine that knows topic `orders` with these (leader, epoch) per partition.
@@ -306,7 +309,8 @@ fn another_cluster_behind_the_same_address_is_refused_loudly() {
     let mut case = Case::knowing(&[(1, 5)]);
     case.machine.want_refresh();
     let question = case.ask().unwrap();
-    let other = MetadataResponse { cluster_id: Some("cluster-b".into()), ..answer(vec![topic(1, &[(3, 9)])]) };
+    let other =
+        MetadataResponse { cluster_id: Some("cluster-b".into()), ..answer(vec![topic(1, &[(3, 9)])]) };
     let error = case.machine.handle_answer(case.now, question.peer, &other).unwrap_err();
     assert!(error.to_string().contains("cluster-b") && error.to_string().contains("cluster-a"), "{error}");
     assert_eq!(case.leader(0), (Some(1), 5));

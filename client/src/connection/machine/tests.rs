@@ -9,8 +9,9 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::frame::{decode_request_header, encode_response};
 use courant_protocol::messages::api_versions::ApiVersion;
 use courant_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest,
-    MetadataResponse, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeResponse,
+    ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    MetadataRequest, MetadataResponse, SaslAuthenticateRequest, SaslAuthenticateResponse,
+    SaslHandshakeResponse,
 };
 use courant_protocol::wire::{Reader, Str};
 
@@ -372,7 +373,9 @@ fn a_connection_that_waits_for_an_answer_is_not_idle() {
     wire.write_in_steps(usize::MAX);
     wire.now += SECOND * 600;
     wire.connection.handle_timeout(wire.now).unwrap();
-    assert!(matches!(wire.connection.handle_end(true, false), ClosedBy::Failure(error) if error.possibly_written()));
+    assert!(
+        matches!(wire.connection.handle_end(true, false), ClosedBy::Failure(error) if error.possibly_written())
+    );
 }
 
 #[test]
@@ -392,7 +395,10 @@ fn no_frame_of_a_hostile_broker_makes_the_machine_panic() {
             let mut frame = vec![0, 0, 0, 0];
             frame.resize(length, byte);
             let outcome = wire.connection.handle_frame(wire.now, frame.into());
-            assert!(outcome.is_err() || wire.connection.versions().is_some_and(|v| v.max(ApiKey::Fetch).is_none()));
+            assert!(
+                outcome.is_err()
+                    || wire.connection.versions().is_some_and(|v| v.max(ApiKey::Fetch).is_none())
+            );
         }
     }
 }
