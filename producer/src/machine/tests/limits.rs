@@ -1,0 +1,195 @@
+//! Limits: sizes, splitting, timeouts, retries, what one request may hold, and who is told.
+use courant_protocol::messages::produce::{BatchIndexAndErrorMessage, LeaderIdAndEpoch};
+
+use super::*;
+use crate::machine::Notice;
+
+#[test]
+fn a_batch_that_is_too_large_is_split_without_gap_or_double() {
+    let mut scene = Scene::confirmed(SenderSettings { batch_size_bytes: 200, ..settings() }, 1);
+    scene.push(0, 20);
+    let whole = scene.request().unwrap();
+    scene.push(0, 1);
+    scene.answer(&whole, |_| refused(ErrorCode::MESSAGE_TOO_LARGE));
+    let mut broker = ModelBroker::default();
+    let mut expected = 1;
+    while let Some(part) = scene.request() {
+        assert_eq!(stamps(&part)[&0], (0, expected));
+        let records = only_records(&part);
+        let header = BatchHeader::parse(&records.clone().into_bytes()).unwrap();
+        expected += header.count;
+        assert!(header.size_bytes <= 200);
+        // The model starts with an empty memory, which takes any sequence first.
+        let answer = broker.append(records);
+        scene.answer(&part, |_| answer.clone());
+    }
+    assert_eq!(expected, 22);
+    let numbers: Vec<u32> = broker.log.iter().map(|value| value.parse().unwrap()).collect();
+    assert_eq!(numbers, (1..22).collect::<Vec<_>>());
+    let places: Vec<i64> = (0..20).map(|index| follow(&scene.completions[0], index).0).collect();
+    assert_eq!(places, (0..20).collect::<Vec<_>>());
+}
+
+/// The offset of a record whose batch was split, perhaps more than once.
+fn follow(completion: &Arc<Completion>, index: u32) -> Offset {
+    match completion.now(index) {
+        Some(Delivered::Moved(part, index)) => follow(&part, index),
+        other => offset(other),
+    }
+}
+
+#[test]
+fn a_batch_of_one_record_cannot_be_split() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 1);
+    let request = scene.request().unwrap();
+    scene.answer(&request, |_| refused(ErrorCode::MESSAGE_TOO_LARGE));
+    assert_eq!(scene.failure(0).kind(), ErrorKind::Broker(ErrorCode::MESSAGE_TOO_LARGE));
+}
+
+#[test]
+fn one_request_holds_a_batch_of_each_partition_within_its_size() {
+    let mut scene = Scene::confirmed(SenderSettings { max_request_size_bytes: 1000, ..settings() }, 6);
+    for number in 0..6 {
+        scene.push(number, 10);
+    }
+    let first = scene.request().unwrap();
+    let second = scene.request().unwrap();
+    let (first, second) = (stamps(&first), stamps(&second));
+    assert_eq!(first.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(second.keys().copied().collect::<Vec<_>>(), [3, 4, 5]);
+}
+
+#[test]
+fn five_requests_to_a_broker_are_not_answered_at_a_time() {
+    let mut scene = Scene::confirmed(settings(), 6);
+    let mut requests = Vec::new();
+    for number in 0..6 {
+        scene.push(number, 1);
+        requests.extend(scene.request());
+    }
+    assert_eq!(requests.len(), 5);
+    assert!(!scene.sender.wants(0));
+    scene.answer(&requests[0], |_| ok(1));
+    assert!(scene.request().is_some());
+}
+
+#[test]
+fn a_record_that_was_never_sent_times_out_as_not_written() {
+    let mut scene = Scene::new(settings(), 1);
+    scene.sender.handle_leader(0, None, LeaderEpoch(1));
+    scene.push(0, 1);
+    assert_eq!(scene.sender.next_wake(), Some(scene.now + 120 * SECOND));
+    scene.wait(120 * SECOND - Duration::from_nanos(1));
+    assert!(scene.outcome(0).is_none());
+    scene.wait(Duration::from_nanos(1));
+    let error = scene.failure(0);
+    assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::Timeout, false));
+    assert!(scene.sender.is_idle());
+}
+
+#[test]
+fn a_retry_backs_off_and_a_new_leader_ends_the_wait() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 1);
+    let request = scene.request().unwrap();
+    scene.answer(&request, |_| refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    assert!(scene.request().is_none());
+    assert_eq!(scene.sender.next_wake(), Some(scene.now + SECOND / 10));
+    scene.sender.handle_leader(0, Some(NodeId(2)), LeaderEpoch(1));
+    assert!(scene.sender.poll_request(scene.now, NodeId(2)).is_some());
+}
+
+#[test]
+fn a_newer_leader_in_the_answer_is_followed_at_once() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 1);
+    let request = scene.request().unwrap();
+    let hint = |leader_epoch| PartitionProduceResponse {
+        current_leader: LeaderIdAndEpoch { leader_id: 3, leader_epoch },
+        ..refused(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+    };
+    scene.answer(&request, |_| hint(4));
+    let notices: Vec<Notice> = std::iter::from_fn(|| scene.sender.poll_notice()).collect();
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::LeaderHint { leader: NodeId(3), .. })));
+    let request = scene.sender.poll_request(scene.now, NodeId(3)).unwrap();
+    scene.answer(&request, |_| PartitionProduceResponse { current_leader: LeaderIdAndEpoch { leader_id: 1, leader_epoch: 3 }, ..hint(3) });
+    scene.wait(SECOND);
+    assert!(scene.sender.poll_request(scene.now, NODE).is_none(), "an older epoch is no news");
+}
+
+#[test]
+fn the_broker_names_the_records_at_fault() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 3);
+    let request = scene.request().unwrap();
+    scene.answer(&request, |_| PartitionProduceResponse {
+        record_errors: vec![BatchIndexAndErrorMessage {
+            batch_index: 1,
+            batch_index_error_message: Some("no key".into()),
+        }],
+        ..refused(ErrorCode::INVALID_RECORD)
+    });
+    let texts: Vec<String> = (0..3)
+        .map(|index| match scene.completions[0].now(index) {
+            Some(Delivered::Failed(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(texts[1].contains("no key"), "{}", texts[1]);
+    assert!(texts[0].contains("another record"), "{}", texts[0]);
+    assert_eq!(texts[0], texts[2]);
+}
+
+#[test]
+fn without_acknowledgements_a_record_is_done_when_it_is_written() {
+    let mut scene = Scene::new(SenderSettings { idempotent: false, acks: 0, ..settings() }, 1);
+    scene.push(0, 2);
+    let request = scene.request().unwrap();
+    assert_eq!(stamps(&request)[&0], (-1, -1));
+    scene.sender.handle_written(request.id);
+    assert_eq!(offset(scene.outcome(0)), Offset::NONE);
+    assert!(scene.sender.is_idle());
+}
+
+#[test]
+fn retries_are_counted() {
+    let mut scene = Scene::confirmed(SenderSettings { retries: 2, ..settings() }, 1);
+    scene.push(0, 1);
+    for _ in 0..3 {
+        assert!(scene.outcome(0).is_none());
+        let request = scene.request().unwrap();
+        scene.answer(&request, |_| refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        scene.wait(SECOND);
+    }
+    assert_eq!(scene.failure(0).kind(), ErrorKind::Broker(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+}
+
+#[test]
+fn without_permission_everything_fails_at_once() {
+    let mut scene = Scene::confirmed(settings(), 2);
+    scene.push(0, 1);
+    let request = scene.request().unwrap();
+    scene.push(1, 1);
+    scene.answer(&request, |_| refused(ErrorCode::CLUSTER_AUTHORIZATION_FAILED));
+    scene.push(1, 1);
+    for nth in 0..3 {
+        assert_eq!(scene.failure(nth).kind(), ErrorKind::Authorization);
+    }
+}
+
+#[test]
+fn a_partition_whose_topic_is_gone_is_given_up() {
+    let mut scene = Scene::confirmed(settings(), 2);
+    scene.push(0, 1);
+    let sent = scene.request().unwrap();
+    scene.push(0, 1);
+    scene.push(1, 1);
+    scene.sender.give_up_partition(0, &Error::new(ErrorKind::TopicRecreated, "gone"));
+    assert!(scene.failure(0).possibly_written());
+    assert!(!scene.failure(1).possibly_written());
+    scene.answer(&sent, |_| ok(1));
+    let other = scene.request().unwrap();
+    scene.answer(&other, |_| ok(1));
+    assert!(scene.is_delivered(2) && scene.sender.is_idle());
+}
