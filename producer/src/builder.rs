@@ -54,9 +54,9 @@ impl ProducerBuilder {
         self
     }
 
-    /// Takes properties from a map or a `.properties` file; those of other clients in it are passed over.
-    pub fn properties(mut self, properties: impl Into<Properties>) -> Self {
-        self.properties.merge(&properties.into());
+    /// Takes properties that were read from a map or a file; those of other clients among them are passed over.
+    pub fn properties(mut self, properties: &Properties) -> Self {
+        self.properties.merge(properties);
         self
     }
 

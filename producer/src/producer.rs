@@ -22,15 +22,15 @@ use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata
 /// default) none is written twice.
 ///
 /// ```
-/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 /// # runtime.block_on(async {
-/// # let cluster = courant_broker_mock::MockCluster::builder().topic("orders", 3).build();
-/// # let world = courant_runtime::World::builder().clock(std::sync::Arc::new(courant_runtime::VirtualClock::new())).transport(cluster.transport()).build();
-/// # let kafka = courant_client::Kafka::builder().bootstrap(cluster.bootstrap()).world(world).connect().await?;
+/// # let cluster = courant_broker_mock::MockCluster::builder().topic("orders", 3).build()?;
+/// # let kafka = Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await?;
+/// use courant_client::Kafka;
 /// use courant_producer::{Producer, Record};
 /// use std::time::Duration;
 ///
-/// let producer = Producer::builder(&kafka).linger(Duration::from_millis(5)).start().await?;
+/// let producer = Producer::builder(&kafka).linger(Duration::from_millis(1)).start().await?;
 ///
 /// let at = producer.send(Record::to("orders").key("42").value("open")).await?;
 /// println!("written to {at}");
@@ -39,8 +39,8 @@ use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata
 /// for total in 0..100 {
 ///     deliveries.push(producer.enqueue(Record::to("orders").key("42").value(total.to_string())).await?);
 /// }
-/// for delivery in deliveries {
-///     delivery.await?;
+/// for (delivery, offset) in deliveries.into_iter().zip(1..) {
+///     assert_eq!(delivery.await?.offset, offset);
 /// }
 /// producer.close(Duration::from_secs(5)).await?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

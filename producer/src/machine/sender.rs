@@ -286,8 +286,11 @@ impl Sender {
         (!batches.is_empty()).then(|| self.dispatch(node, batches))
     }
 
-    /// Whether a batch that is still open should be closed and handed over: it would be sent at once.
+    /// Whether a batch that is still open should be closed and handed over: it would be sent, or fail, at once.
     pub(crate) fn wants(&self, number: usize) -> bool {
+        if matches!(self.identity, Identity::Refused(_)) {
+            return true;
+        }
         let Some(partition) = self.partitions.get(&number) else { return false };
         let can_send = partition.leader.is_some_and(|node| self.has_room(node));
         let limit = self.settings.max_in_flight;

@@ -36,6 +36,13 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_without_a_positive_twin_has_its_sign_masked_off() {
+        let key = [0xa7, 0xd6, 0x50, 0x6c];
+        assert_eq!(murmur2::murmur2(&key, SEED) as i32, i32::MIN);
+        assert_eq!(partition_for_key(&key, NonZeroU32::new(3).unwrap()), 0);
+    }
+
+    #[test]
     fn partitions_of_two_thousand_keys_are_javas() {
         let counts = [1, 2, 3, 6, 12, 100, 1024];
         let mut lines = 0;

@@ -113,7 +113,10 @@ fn a_newer_leader_in_the_answer_is_followed_at_once() {
     let notices: Vec<Notice> = std::iter::from_fn(|| scene.sender.poll_notice()).collect();
     assert!(notices.iter().any(|notice| matches!(notice, Notice::LeaderHint { leader: NodeId(3), .. })));
     let request = scene.sender.poll_request(scene.now, NodeId(3)).unwrap();
-    scene.answer(&request, |_| PartitionProduceResponse { current_leader: LeaderIdAndEpoch { leader_id: 1, leader_epoch: 3 }, ..hint(3) });
+    scene.answer(&request, |_| PartitionProduceResponse {
+        current_leader: LeaderIdAndEpoch { leader_id: 1, leader_epoch: 3 },
+        ..hint(3)
+    });
     scene.wait(SECOND);
     assert!(scene.sender.poll_request(scene.now, NODE).is_none(), "an older epoch is no news");
 }

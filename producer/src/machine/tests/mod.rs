@@ -188,8 +188,12 @@ impl ModelBroker {
         let header = batch.header();
         let (id, epoch, first) = (header.producer_id.0, header.producer_epoch.0, header.base_sequence.0);
         let last = first.wrapping_add(header.count - 1) & i32::MAX;
-        if id >= 0 && let Some(known) = self.last.get(&id) {
-            if let Some((.., offset)) = known.batches.iter().find(|(a, b, _)| (epoch, *a, *b) == (known.epoch, first, last)) {
+        if id >= 0
+            && let Some(known) = self.last.get(&id)
+        {
+            if let Some((.., offset)) =
+                known.batches.iter().find(|(a, b, _)| (epoch, *a, *b) == (known.epoch, first, last))
+            {
                 return ok(*offset);
             }
             let expected = known.batches.last().map_or(0, |(_, last, _)| last.wrapping_add(1) & i32::MAX);

@@ -85,7 +85,11 @@ fn a_batch_given_up_while_its_fate_is_unknown_moves_the_partition_to_a_new_epoch
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.possibly_written());
     let request = scene.request().unwrap();
-    assert_eq!(stamps(&request)[&0], (1, 0), "whether 1 to 10 are used up is unknown, so they are not used again");
+    assert_eq!(
+        stamps(&request)[&0],
+        (1, 0),
+        "whether 1 to 10 are used up is unknown, so they are not used again"
+    );
     scene.answer(&request, |_| ok(11));
     assert!(scene.is_delivered(1));
 }

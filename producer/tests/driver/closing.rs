@@ -1,0 +1,144 @@
+//! Flush, close and drop.
+use std::time::Duration;
+
+use courant_broker_mock::Fault;
+use courant_client::ErrorKind;
+use courant_protocol::api::ApiKey;
+use courant_protocol::error_code::ErrorCode;
+
+use crate::stage::{SECOND, Stage, play, record, texts};
+
+#[test]
+fn a_flush_ends_lingering() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(30 * SECOND).start().await.unwrap();
+        let delivery = producer.enqueue(record("a")).await.unwrap();
+        assert!(delivery.now().is_none());
+        let start = tokio::time::Instant::now();
+        producer.flush().await.unwrap();
+        assert!(delivery.now().unwrap().is_ok());
+        assert!(start.elapsed() < SECOND);
+    });
+}
+
+#[test]
+fn a_flush_is_not_held_up_by_what_is_enqueued_meanwhile() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        producer.send(record("first")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).always().delay(SECOND));
+        let busy = producer.clone();
+        let busy = tokio::spawn(async move {
+            for n in 0.. {
+                let _ = busy.enqueue(record(n)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        tokio::time::sleep(SECOND / 10).await;
+        let start = tokio::time::Instant::now();
+        tokio::time::timeout(60 * SECOND, producer.flush()).await.expect("the flush never ends").unwrap();
+        assert!(start.elapsed() < 10 * SECOND, "{:?}", start.elapsed());
+        busy.abort();
+    });
+}
+
+#[test]
+fn a_flush_does_not_hurry_what_comes_after_it() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(5 * SECOND).start().await.unwrap();
+        drop(producer.enqueue(record("before")).await.unwrap());
+        let flush = producer.flush();
+        let later = async {
+            let start = tokio::time::Instant::now();
+            producer.enqueue(record("after")).await.unwrap().await.unwrap();
+            start.elapsed()
+        };
+        let (flushed, lingered) = tokio::join!(flush, later);
+        flushed.unwrap();
+        assert!(lingered >= 5 * SECOND, "{lingered:?}");
+    });
+}
+
+#[test]
+fn a_flush_tells_what_failed() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        stage.cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::INVALID_RECORD));
+        for n in 0..3 {
+            drop(producer.enqueue(record(n)).await.unwrap());
+        }
+        let error = producer.flush().await.unwrap_err();
+        assert!(error.to_string().starts_with("3 records were not delivered"), "{error}");
+        producer.flush().await.unwrap();
+        producer.send(record("after")).await.unwrap();
+        assert_eq!(stage.values(0), ["after"]);
+    });
+}
+
+#[test]
+fn closing_sends_what_is_left_and_takes_nothing_more() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(30 * SECOND).start().await.unwrap();
+        for n in 0..10 {
+            drop(producer.enqueue(record(n)).await.unwrap());
+        }
+        let other = producer.clone();
+        producer.close(5 * SECOND).await.unwrap();
+        assert_eq!(stage.values(0), texts(0..10));
+        let error = other.send(record("late")).await.unwrap_err();
+        assert_eq!((error.kind(), error.record), (ErrorKind::Closed, Some(record("late"))));
+        other.close(SECOND).await.unwrap();
+        other.flush().await.unwrap();
+    });
+}
+
+#[test]
+fn closing_names_and_counts_what_it_gives_up() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().max_block(60 * SECOND).start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).always().silence());
+        let sent = producer.enqueue(record("a")).await.unwrap();
+        tokio::time::sleep(SECOND).await;
+        let unsent = producer.enqueue(record("b").partition(1)).await.unwrap();
+        let start = tokio::time::Instant::now();
+        let error = producer.close(2 * SECOND).await.unwrap_err();
+        assert!((2 * SECOND..3 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.to_string().contains("2 records not delivered (t-0: 1, t-1: 1)"), "{error}");
+        assert!(sent.await.unwrap_err().possibly_written());
+        assert_eq!(unsent.await.unwrap_err().kind(), ErrorKind::Closed);
+        producer.flush().await.unwrap();
+    });
+}
+
+#[test]
+fn closing_at_once_still_ends_every_future() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(30 * SECOND).start().await.unwrap();
+        let delivery = producer.enqueue(record("a")).await.unwrap();
+        assert!(producer.close(Duration::ZERO).await.is_err());
+        let error = delivery.await.unwrap_err();
+        assert!(!error.possibly_written(), "{error}");
+        assert_eq!(stage.produce_requests(), 0);
+    });
+}
+
+#[test]
+fn what_was_enqueued_is_sent_after_the_last_handle_is_gone() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(SECOND).start().await.unwrap();
+        let delivery = producer.enqueue(record("a")).await.unwrap();
+        drop(producer);
+        delivery.await.unwrap();
+        assert_eq!(stage.values(0), ["a"]);
+    });
+}
