@@ -73,6 +73,7 @@ fn create(
         num_partitions: i32::try_from(replicas.len()).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(replicas.first().map_or(0, Vec::len)).unwrap_or(i16::MAX),
         configs: Some(described),
+        error_message: None,
         ..Default::default()
     };
     if !validate_only {

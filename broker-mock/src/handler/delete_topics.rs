@@ -52,5 +52,5 @@ fn delete(cluster: &mut Cluster, call: &Call, name: Option<Str>, id: TopicId) ->
         return refused(Some(topic), error, "injected");
     }
     let topic_id = cluster.delete_topic(&topic).unwrap_or_default();
-    DeletableTopicResult { name: Some(topic), topic_id, ..Default::default() }
+    DeletableTopicResult { name: Some(topic), topic_id, error_code: 0, error_message: None }
 }
