@@ -18,3 +18,6 @@ pub(crate) mod position;
 pub(crate) mod reset;
 pub(crate) mod stretch;
 pub(crate) mod subscription;
+
+#[cfg(test)]
+mod tests;

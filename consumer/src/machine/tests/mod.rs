@@ -1,0 +1,8 @@
+//! Stories of the machines: hand-fed answers, exact time, no runtime.
+mod commits;
+mod fetching;
+mod placing;
+mod world;
+
+#[path = "../../../tests/batches/mod.rs"]
+mod batches;
