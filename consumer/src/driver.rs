@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     /// Keeps the assigned topics in the client's metadata.
     lease: Option<TopicsLease>,
     timer: Sleep,
+    /// Ready once the client below is closed.
+    client_closed: Pin<Box<dyn Future<Output = ()> + Send>>,
     rng: Rng,
 }
 
@@ -46,6 +48,7 @@ enum Event {
     Link(NodeId, LinkNews),
     Call(CallDone),
     Metadata,
+    ClientClosed,
     Timer,
 }
 
@@ -55,7 +58,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, kafka: Kafka, settings: Arc<ConsumerSettings>) -> Self {
         let rack = Str::from(settings.rack.as_str());
+        let cluster = kafka.cluster().clone();
         Self {
+            client_closed: Box::pin(async move { cluster.closed().await }),
             links: Links::new(kafka.clone(), settings.isolation, rack, settings.fetch_max_wait),
             calls: Vec::new(),
             watch: kafka.cluster().watch(),
@@ -99,6 +104,9 @@ impl Driver {
                 return Poll::Ready(Event::Call(done));
             }
         }
+        if self.client_closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::ClientClosed);
+        }
         if self.watch.poll_changed(cx).is_ready() {
             return Poll::Ready(Event::Metadata);
         }
@@ -111,6 +119,7 @@ impl Driver {
         let mut core = self.shared.core();
         match event {
             Event::Kicked | Event::Timer => return,
+            Event::ClientClosed => core.end_with(Ok(())),
             Event::Metadata => {
                 let views = views(&self.kafka, &core.subscription.topics());
                 core.handle_metadata(now, &views, jitter);

@@ -329,6 +329,16 @@ impl Cluster {
         }
     }
 
+    /// Waits until the client is closed: drivers with links of their own end then.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn closed(&self) {
+        let mut phase = self.inner.phase.subscribe();
+        // A phase whose sender is gone is a client that was dropped.
+        let _gone = phase.wait_for(|phase| *phase != Phase::Open).await;
+    }
+
     async fn resolve(
         &self,
         target: &Target,

@@ -25,7 +25,7 @@ impl Spec {
     pub fn at(base_offset: i64) -> Self {
         Self {
             base_offset,
-            epoch: 0,
+            epoch: -1,
             values: Vec::new(),
             codec: Codec::None,
             producer: None,
