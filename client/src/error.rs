@@ -70,6 +70,19 @@ impl fmt::Display for ErrorKind {
 ///
 /// Its text is one line; [`Error::kind`] is for programs. Cloning is cheap, since one broken connection fails many
 /// requests.
+///
+/// ```
+/// use courant_client::{ErrorKind, Kafka};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// let error = Kafka::builder().bootstrap("localhost:9092").set("retry.backof.ms", 50).connect().await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert!(!error.is_retriable());
+/// assert_eq!(error.hint(), Some("did you mean `retry.backoff.ms`?"));
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Repr>);
 

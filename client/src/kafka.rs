@@ -7,14 +7,32 @@ use std::time::{Duration, Instant};
 use courant_runtime::World;
 
 use crate::cluster::Cluster;
-use crate::config::{CommonSettings, ConfigError, Properties};
+use crate::config::{COMMON, CommonSettings, ConfigError, Properties};
 use crate::connection::until;
 use crate::error::{Error, ErrorKind, Seconds};
+use crate::log::TARGET;
 
 /// A connection to a Kafka cluster: shared sockets and metadata for the producers, consumers and admin clients of a program.
 ///
 /// Cloning it is cheap and shares everything. When the last clone, and the last client built on it, is dropped, its
 /// connections end in the background; [`Kafka::close`] waits for that.
+///
+/// ```
+/// use courant_client::Kafka;
+/// use std::time::Duration;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).build()?; mock.listen(0).await?; let bootstrap = mock.bootstrap();
+/// let kafka = Kafka::connect(bootstrap).await?;
+/// println!("connected to cluster {:?}", kafka.cluster_id());
+/// let for_another_task = kafka.clone(); // the same connections
+/// # drop(for_another_task);
+/// kafka.close(Duration::from_secs(5)).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Kafka {
     cluster: Cluster,
@@ -80,6 +98,26 @@ impl Kafka {
 }
 
 /// Settings for a [`Kafka`], by Kafka's property names or by methods.
+///
+/// ```
+/// use courant_client::Kafka;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().user("alice", "secret").build()?;
+/// let kafka = Kafka::builder()
+///     .bootstrap(mock.bootstrap())
+///     .client_id("billing")
+///     .sasl_plain("alice", "secret")
+///     .set("request.timeout.ms", 5_000)
+///     .world(mock.world()) // in the process; left out, it is TCP
+///     .connect()
+///     .await?;
+/// # drop(kafka);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 #[must_use = "call connect()"]
 pub struct KafkaBuilder {
@@ -163,7 +201,11 @@ impl KafkaBuilder {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
-        let settings = CommonSettings::new(&self.properties)?;
+        let settings = self.properties.check(&[&COMMON])?;
+        for (property, reason) in settings.without_effect() {
+            tracing::info!(target: TARGET, property, reason, "the property has no effect");
+        }
+        let settings = CommonSettings::read(&settings)?;
         let world = self.world.unwrap_or_else(World::tokio);
         let timeout = self.connect_timeout.unwrap_or_else(|| default_timeout(settings.bootstrap.len()));
         let started = world.now();

@@ -1,4 +1,4 @@
-//! How often a failure that repeats is spoken of.
+//! Where this crate's events go, and how often a failure that repeats is spoken of.
 use std::time::{Duration, Instant};
 
 /// One kind of failure of one thing: said at once the first time, then at most every ten seconds with a count.
@@ -21,6 +21,9 @@ impl Repeats {
         Some(std::mem::take(&mut self.unsaid))
     }
 }
+
+/// The target of this crate's events: stable, so that applications can filter by it.
+pub(crate) const TARGET: &str = "courant::client";
 
 const QUIET: Duration = Duration::from_secs(10);
 

@@ -1,4 +1,5 @@
 //! What a user reads who got something wrong: whole texts, so that nobody changes them without looking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use courant_client::{Error, ErrorKind, Kafka, KafkaBuilder};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::{AnyRequest, SaslAuthenticateResponse, SaslHandshakeResponse};
@@ -28,7 +29,7 @@ async fn no_broker_lists_addresses_attempts_and_time() {
         format!(
             "no broker answered within 5 s: one:9092 ({one} attempts, last: cannot connect: connection refused), \
              two:9093 ({two} attempts, last: cannot connect: connection refused); \
-             bootstrap.servers names the addresses; is a broker running there?"
+             is a broker running there? (bootstrap.servers)"
         )
     );
 }
@@ -39,7 +40,7 @@ async fn a_port_that_stays_silent_is_named_with_the_setting_for_the_time() {
     assert_eq!(
         error.to_string(),
         "no broker answered within 15 s: kafka:9092 (1 attempt: no answer to ApiVersions within the time for \
-         setting up a connection); bootstrap.servers names the addresses; is a broker running there?"
+         setting up a connection); socket.connection.setup.timeout.ms sets the time; does the port speak Kafka's protocol?"
     );
 }
 
@@ -69,9 +70,12 @@ async fn a_tls_port_is_recognised_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_port_that_closes_at_once_hints_at_what_does_so() {
     let error = refused(at(Peer::Closes).connect_timeout(SECOND)).await;
-    let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::NoBroker);
+    let text = error.to_string();
     assert!(text.contains("last: the peer closed the connection without answering ApiVersions"), "{text}");
+    assert!(text.ends_with(
+        "a TLS listener does this to a client in the clear (security.protocol), as do some proxies"
+    ));
 }
 
 #[tokio::test]

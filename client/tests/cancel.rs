@@ -1,4 +1,5 @@
 //! Every public async function is dropped after every number of polls; nothing may leak, hang, or disturb others.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;

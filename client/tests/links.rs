@@ -1,4 +1,5 @@
 //! Connections that belong to a driver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::future::poll_fn;
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
 //! How metadata is kept up to date, with the driver and the network between the machine and the brokers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 

@@ -1,4 +1,5 @@
 //! The shared connections: calls, cancelled calls, throttles, timeouts, closing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;

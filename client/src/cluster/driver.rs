@@ -5,9 +5,10 @@ use courant_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
 use tokio::sync::watch;
 
 use super::machine::{MetadataEvent, Question};
-use super::shared::Shared;
+use super::shared::{Shared, unknown_broker};
 use crate::connection::{Peer, Phase, TrafficClass};
 use crate::error::Error;
+use crate::log::TARGET;
 
 /// Runs until the client is closed or dropped.
 pub(super) async fn run(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
@@ -42,7 +43,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) 
 }
 
 async fn ask(shared: &Arc<Shared>, question: &Question) -> Result<MetadataResponse, Error> {
-    let address = shared.address_of(question.peer).ok_or_else(|| super::unknown_broker(question.peer))?;
+    let address = shared.address_of(question.peer).ok_or_else(|| unknown_broker(question.peer))?;
     let settings = &shared.settings;
     let now = shared.world.now();
     let deadline = now + settings.connection_setup_timeout.max + settings.request_timeout;
@@ -74,7 +75,7 @@ fn handle(shared: &Shared, peer: Peer, answer: Result<MetadataResponse, Error>) 
         Ok(events) => events.iter().for_each(tell),
         Err(error) => {
             if let Some(unsaid) = shared.repeats().allow(now) {
-                tracing::warn!(target: super::TARGET, unsaid, "metadata cannot be brought up to date: {error}");
+                tracing::warn!(target: TARGET, unsaid, "metadata cannot be brought up to date: {error}");
             }
         }
     }
@@ -83,10 +84,10 @@ fn handle(shared: &Shared, peer: Peer, answer: Result<MetadataResponse, Error>) 
 fn tell(event: &MetadataEvent) {
     match event {
         MetadataEvent::TopicRecreated { name, old, new } => {
-            tracing::warn!(target: super::TARGET, topic = %name, %old, %new, "the topic was deleted and created again");
+            tracing::warn!(target: TARGET, topic = %name, %old, %new, "the topic was deleted and created again");
         }
         MetadataEvent::PartitionsAdded { name, from, to } => {
-            tracing::info!(target: super::TARGET, topic = %name, from, to, "the topic has more partitions");
+            tracing::info!(target: TARGET, topic = %name, from, to, "the topic has more partitions");
         }
     }
 }

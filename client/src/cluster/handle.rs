@@ -15,12 +15,13 @@ use super::driver;
 use super::lease::TopicsLease;
 use super::machine::{MetadataMachine, MetadataOptions};
 use super::metadata::{Metadata, Topic};
-use super::shared::Shared;
+use super::shared::{Shared, unknown_broker};
 use super::watch::{MetadataWatch, Watchers};
 use crate::config::{CommonSettings, MetadataRecovery, Security};
 use crate::connection::machine::{ConnectionOptions, Plain, ReconnectOptions};
 use crate::connection::{Connections, Link, Peer, Phase, TrafficClass, Unanswered, closed, until};
 use crate::error::{Error, ErrorKind};
+use crate::log::TARGET;
 
 /// The cluster that a [`Kafka`](crate::Kafka) is connected to; cloning it shares everything.
 ///
@@ -156,7 +157,7 @@ impl Cluster {
 
     /// Asks for fresh metadata because of what `reason` says, and returns at once. Requests of many are met by one answer.
     pub fn refresh(&self, reason: &'static str) {
-        tracing::debug!(target: super::TARGET, reason, "metadata is asked for");
+        tracing::debug!(target: TARGET, reason, "metadata is asked for");
         self.inner.shared.machine().want_refresh();
         self.inner.shared.wake.notify_one();
     }
@@ -294,7 +295,7 @@ impl Cluster {
                         && error.is_retriable()
                         && self.others_left(peer, &mut tried) =>
                 {
-                    tracing::debug!(target: super::TARGET, "another broker is asked: {error}");
+                    tracing::debug!(target: TARGET, "another broker is asked: {error}");
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -364,7 +365,7 @@ impl Cluster {
         if self.inner.shared.address_of(peer).is_none() {
             self.next_answer("a broker is not known", deadline).await;
         }
-        let address = self.inner.shared.address_of(peer).ok_or_else(|| super::unknown_broker(peer))?;
+        let address = self.inner.shared.address_of(peer).ok_or_else(|| unknown_broker(peer))?;
         Ok((peer, address))
     }
 
@@ -439,7 +440,7 @@ impl Cluster {
 async fn join(tasks: &mut [Task]) {
     for task in tasks {
         if let Err(error) = task.join().await {
-            tracing::debug!(target: super::TARGET, task = task.name(), "{error}");
+            tracing::debug!(target: TARGET, task = task.name(), "{error}");
         }
     }
 }

@@ -14,6 +14,7 @@ use super::metadata::Metadata;
 use super::watch::Watchers;
 use crate::config::CommonSettings;
 use crate::connection::{Connections, Peer};
+use crate::error::{Error, ErrorKind};
 use crate::log::Repeats;
 
 /// Locks are held for a few instructions and never across an `await`.
@@ -72,4 +73,14 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("connections", &self.connections).finish_non_exhaustive()
     }
+}
+
+pub(super) fn unknown_broker(peer: Peer) -> Error {
+    let what = match peer {
+        Peer::Node(node) => format!("the cluster's metadata has no broker {node}"),
+        Peer::Bootstrap(index) => {
+            format!("bootstrap.servers has no address number {}", index.saturating_add(1))
+        }
+    };
+    Error::new(ErrorKind::NoBroker, what)
 }

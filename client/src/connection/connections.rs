@@ -15,7 +15,7 @@ use super::machine::{ConnectionOptions, Reconnect, ReconnectOptions};
 use super::race::until;
 use super::shared::{Phase, SharedConnection};
 use crate::error::{Error, ErrorKind, Seconds};
-use crate::log::Repeats;
+use crate::log::{Repeats, TARGET};
 
 /// What a connection is for: requests of different classes never wait for each other.
 ///
@@ -355,5 +355,3 @@ impl fmt::Debug for Connections {
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the client is closed")
 }
-
-const TARGET: &str = "courant::client";

@@ -1,5 +1,6 @@
 //! A transport whose peers do what a test says: brokers that answer by a function, and things that are no brokers.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -90,9 +90,8 @@ pub(super) fn apply_hint(
         let rack = old.broker(leader).and_then(|broker| broker.rack.clone());
         next.brokers.insert(leader, Arc::new(Broker { id: leader, address, rack }));
     }
-    if next.broker(leader).is_none() {
-        return None;
-    }
+    // A leader that nobody can reach is no help.
+    next.broker(leader)?;
     let mut topic = Topic::clone(topic);
     let partition = topic.partitions.get_mut(index)?;
     *partition = Partition { leader: Some(leader), leader_epoch: epoch, error: None, ..partition.clone() };

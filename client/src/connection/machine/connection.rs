@@ -377,4 +377,4 @@ fn ready(versions: BrokerVersions) -> State {
 const HTTP_HINT: &str =
     "bootstrap.servers must name Kafka's own port (often 9092), not that of a web service";
 const TLS_HINT: &str = "the listener wants TLS: use a plain-text listener, or check security.protocol";
-const FRAME_HINT: &str = "check that the port is Kafka's; receive.message.max.bytes limits a response";
+const FRAME_HINT: &str = "check that the port is Kafka's; a response may have up to 100 MiB (fetch.max.bytes, max.partition.fetch.bytes)";

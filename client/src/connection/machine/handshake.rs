@@ -108,11 +108,11 @@ impl Authenticating {
     }
 
     pub(super) fn mechanism_request(&self) -> SaslHandshakeRequest {
-        SaslHandshakeRequest { mechanism: Str::from_static(MECHANISM), ..Default::default() }
+        SaslHandshakeRequest { mechanism: Str::from_static(MECHANISM) }
     }
 
     pub(super) fn token_request(&self) -> SaslAuthenticateRequest {
-        SaslAuthenticateRequest { auth_bytes: self.plain.token(), ..Default::default() }
+        SaslAuthenticateRequest { auth_bytes: self.plain.token() }
     }
 }
 
