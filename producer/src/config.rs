@@ -253,3 +253,76 @@ fn round_robin(class: Option<&str>) -> Result<bool, Error> {
 fn conflict(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+    fn check(properties: &[(&str, &str)]) -> Result<ProducerSettings, Error> {
+        let mut given = Properties::new();
+        for (name, value) in properties {
+            given.set(*name, value);
+        }
+        ProducerSettings::check(&given, REQUEST_TIMEOUT).map(|(settings, _)| settings)
+    }
+
+    fn refusal(properties: &[(&str, &str)]) -> String {
+        check(properties).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_javas() {
+        let settings = check(&[]).unwrap();
+        assert_eq!((settings.acks, settings.idempotent, settings.max_in_flight), (-1, true, 5));
+        assert_eq!(settings.linger, Duration::from_millis(5));
+        assert_eq!((settings.batch_size_bytes, settings.buffer_memory_bytes), (16_384, 33_554_432));
+        assert_eq!(settings.max_request_size_bytes, 1_048_576);
+        assert_eq!(settings.delivery_timeout, Duration::from_secs(120));
+        assert_eq!((settings.max_block, settings.retries), (Duration::from_secs(60), 2_147_483_647));
+        assert_eq!((settings.codec, settings.compression_level), (Codec::None, None));
+    }
+
+    #[test]
+    fn conflicts_switch_idempotence_off_unless_it_was_asked_for() {
+        assert!(!check(&[("acks", "1")]).unwrap().idempotent);
+        assert!(!check(&[("retries", "0")]).unwrap().idempotent);
+        let asked = ("enable.idempotence", "true");
+        assert!(refusal(&[asked, ("acks", "1")]).contains("acks must be `all`"));
+        assert!(refusal(&[asked, ("retries", "0")]).contains("retries must be greater than 0"));
+        assert!(refusal(&[asked, ("max.in.flight.requests.per.connection", "6")]).contains("at most 5"));
+        assert!(
+            refusal(&[("max.in.flight.requests.per.connection", "6")]).contains("enable.idempotence=false")
+        );
+        let off = ("enable.idempotence", "false");
+        assert_eq!(check(&[off, ("max.in.flight.requests.per.connection", "6")]).unwrap().max_in_flight, 6);
+    }
+
+    #[test]
+    fn the_delivery_timeout_leaves_time_for_an_attempt() {
+        let text = refusal(&[("delivery.timeout.ms", "30004")]);
+        assert!(text.contains("linger.ms + request.timeout.ms = 30005"), "{text}");
+        let settings = check(&[("linger.ms", "100000")]).unwrap();
+        assert_eq!(settings.delivery_timeout, Duration::from_secs(130));
+    }
+
+    #[test]
+    fn what_cannot_be_is_answered_with_what_can() {
+        assert!(refusal(&[("linger.msec", "5")]).contains("did you mean `linger.ms`"));
+        assert!(refusal(&[("compression.type", "brotli")]).contains("none, gzip, snappy, lz4"));
+        assert!(refusal(&[("transactional.id", "a")]).contains("later release"));
+        assert!(refusal(&[("partitioner.class", "com.example.Mine")]).contains("partitioner(..)"));
+        let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+        assert!(check(&[("partitioner.class", round_robin)]).unwrap().round_robin);
+    }
+
+    #[test]
+    fn every_row_takes_its_own_default() {
+        for row in PRODUCER.rows() {
+            if let Some(default) = row.default {
+                assert!(check(&[(row.name, default)]).is_ok(), "{}", row.name);
+            }
+        }
+    }
+}

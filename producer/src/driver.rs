@@ -131,6 +131,10 @@ impl Driver {
             progress |= self.poll_connections(cx, now);
             self.sender.handle_timeout(now);
             progress |= self.send_what_is_ready(now);
+            let due = self.linger.poll_due(now).map(|(number, _)| number);
+            if self.sender.poll_leader_search(now, due) {
+                self.kafka.cluster().refresh("a partition with records to send has no leader");
+            }
             self.pass_on_notices(&[]);
             if let Some(outcome) = self.check_end(closing, now) {
                 return Poll::Ready(outcome);
@@ -264,10 +268,9 @@ impl Driver {
     }
 
     fn poll_identity(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if !self.sender.is_idle() || !self.linger.is_empty() {
-            if self.identity.is_none() && self.sender.poll_identity(now) {
-                self.identity = Some(ask_identity(self.kafka.clone(), now + self.request_timeout));
-            }
+        let needed = !self.sender.is_idle() || !self.linger.is_empty();
+        if needed && self.identity.is_none() && self.sender.poll_identity(now) {
+            self.identity = Some(ask_identity(self.kafka.clone(), now + self.request_timeout));
         }
         let Some(asked) = &mut self.identity else { return false };
         let Poll::Ready(answer) = asked.as_mut().poll(cx) else { return false };

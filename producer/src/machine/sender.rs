@@ -84,6 +84,8 @@ pub(crate) struct Sender {
     next_first: usize,
     /// No batch times out before.
     next_expiry: Option<Instant>,
+    /// When metadata is asked for next while a partition with records has no leader, and how often it was.
+    leader_search: Option<(Instant, u32)>,
     notices: VecDeque<Notice>,
     spare_buffers: Vec<BytesMut>,
     scratch: CompressionScratch,
@@ -106,6 +108,7 @@ impl Sender {
             next_request: 0,
             next_first: 0,
             next_expiry: None,
+            leader_search: None,
             notices: VecDeque::new(),
             spare_buffers: Vec::new(),
             scratch: CompressionScratch::new(),
@@ -298,6 +301,22 @@ impl Sender {
         can_send && free && partition.takes_new(&self.identity)
     }
 
+    /// Whether metadata is to be asked for now, because a partition with queued batches, or with one that is `due`, has
+    /// no leader. It is asked for again and again, with backoff, as nobody says when there is one.
+    pub(crate) fn poll_leader_search(&mut self, now: Instant, due: impl Iterator<Item = usize>) -> bool {
+        let lacks = |number: &usize| self.partitions.get(number).is_some_and(|p| p.leader.is_none());
+        if !due.chain(self.active.iter().copied()).any(|number| lacks(&number)) {
+            self.leader_search = None;
+            return false;
+        }
+        let (at, attempts) = self.leader_search.unwrap_or((now, 0));
+        if at > now {
+            return false;
+        }
+        self.leader_search = Some((now + self.backoff(attempts + 1), attempts + 1));
+        true
+    }
+
     /// What happened since the last call.
     pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
@@ -316,7 +335,8 @@ impl Sender {
             Identity::Wanted { not_before, .. } => Some(*not_before),
             _ => None,
         };
-        retries.chain(identity).chain(self.next_expiry).min()
+        let search = self.leader_search.map(|(at, _)| at);
+        retries.chain(identity).chain(search).chain(self.next_expiry).min()
     }
 
     /// Whether every batch has had its outcome and no answer is awaited.

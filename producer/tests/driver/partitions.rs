@@ -21,6 +21,33 @@ fn an_empty_key_is_a_key_and_no_key_is_none() {
 }
 
 #[test]
+fn a_key_waits_for_its_partition_while_that_has_no_leader() {
+    play(|| async {
+        let stage = Stage::with(|cluster| {
+            let one_copy: [(&str, &str); 0] = [];
+            cluster.brokers(3).topic_with("t", 3, Some(1), one_copy)
+        })
+        .await;
+        let producer = stage.producer().await;
+        // The key `a-little-bit-long-string` belongs to partition 2 of 3, and would be in another one of 2.
+        let keyed = || Record::to("t").key("a-little-bit-long-string").value("x");
+        assert_eq!(producer.send(keyed()).await.unwrap().topic_partition.partition, PartitionId(2));
+        let leader = stage.cluster.leader("t", 2).unwrap();
+        stage.cluster.crash(leader).unwrap();
+        let noticed = producer.enqueue(keyed()).await.unwrap();
+        tokio::time::sleep(5 * SECOND).await;
+        let later = producer.enqueue(keyed()).await.unwrap();
+        tokio::time::sleep(5 * SECOND).await;
+        assert!(noticed.now().is_none() && later.now().is_none(), "{:?} {:?}", noticed.now(), later.now());
+        stage.cluster.restart(leader).unwrap();
+        for delivery in [noticed, later] {
+            assert_eq!(delivery.await.unwrap().topic_partition.partition, PartitionId(2));
+        }
+        assert_eq!(stage.values(2), ["x", "x", "x"]);
+    });
+}
+
+#[test]
 fn records_without_a_key_fill_one_batch_after_the_other() {
     play(|| async {
         let stage = Stage::new().await;

@@ -89,6 +89,22 @@ fn a_record_that_was_never_sent_times_out_as_not_written() {
 }
 
 #[test]
+fn metadata_is_asked_for_while_a_partition_with_records_has_no_leader() {
+    let mut scene = Scene::confirmed(settings(), 2);
+    scene.sender.handle_leader(0, None, LeaderEpoch(1));
+    assert!(!scene.sender.poll_leader_search(scene.now, [1].into_iter()));
+    assert!(scene.sender.poll_leader_search(scene.now, [0].into_iter()), "an open batch is due there");
+    assert!(!scene.sender.poll_leader_search(scene.now, [0].into_iter()));
+    assert_eq!(scene.sender.next_wake(), Some(scene.now + SECOND / 10));
+    scene.push(0, 1);
+    scene.wait(SECOND / 10);
+    assert!(scene.sender.poll_leader_search(scene.now, std::iter::empty()), "a queued one is");
+    scene.sender.handle_leader(0, Some(NODE), LeaderEpoch(2));
+    scene.wait(SECOND);
+    assert!(!scene.sender.poll_leader_search(scene.now, std::iter::empty()));
+}
+
+#[test]
 fn a_retry_backs_off_and_a_new_leader_ends_the_wait() {
     let mut scene = Scene::confirmed(settings(), 1);
     scene.push(0, 1);
