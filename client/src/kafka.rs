@@ -269,8 +269,10 @@ fn nobody(cluster: &Cluster, elapsed: Duration) -> Error {
     });
     let list = addresses.collect::<Vec<_>>().join(", ");
     let what = format!("no broker answered within {}: {list}", Seconds(elapsed));
+    // What was noticed about an address says more than the general advice.
+    let hint = failures.iter().find_map(|(_, _, error)| error.hint());
     Error::new(ErrorKind::NoBroker, what)
-        .hinting("bootstrap.servers names the addresses; is a broker running there?")
+        .hinting(hint.unwrap_or("is a broker running there? (bootstrap.servers)"))
 }
 
 fn default_timeout(addresses: usize) -> Duration {
