@@ -101,25 +101,18 @@ impl Consumer {
     }
 
     fn poll_batch(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Batch>, Error>> {
-        let (mut slices, mut records) = (Vec::new(), 0);
-        loop {
-            let turn = match self.poll_turn(cx, records == 0) {
-                Poll::Ready(Ok(Some(turn))) => turn,
+        let mut taken = Taken::default();
+        while taken.records < self.settings.max_poll_records {
+            match self.poll_turn(cx, taken.records == 0) {
+                Poll::Ready(Ok(Some(turn))) => self.read(turn, &mut taken),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if records == 0 => return Poll::Pending,
+                Poll::Pending if taken.records == 0 => return Poll::Pending,
                 Poll::Pending => break,
-            };
-            if let Some(taken) = self.read(turn, self.settings.max_poll_records - records) {
-                records += taken.records;
-                slices.extend(taken.slices);
-            }
-            if records >= self.settings.max_poll_records {
-                break;
             }
         }
         let receipt = Some((Arc::clone(&self.shared), poll));
-        Poll::Ready(Ok(Some(Batch::new(slices, records, receipt))))
+        Poll::Ready(Ok(Some(Batch::new(taken.slices, taken.records, receipt))))
     }
 
     /// The partition whose turn it is; with `wait`, errors are told and the task is woken when there is something.
@@ -136,15 +129,18 @@ impl Consumer {
         })
     }
 
-    /// Reads the records of a turn, outside the lock; none where the partition was moved meanwhile.
-    fn read(&mut self, mut turn: Turn, max_records: usize) -> Option<Taken> {
-        let mut taken = Taken::default();
+    /// Reads the records of a turn, outside the lock; nothing is added where the partition was moved meanwhile.
+    fn read(&mut self, mut turn: Turn, taken: &mut Taken) {
+        let (slices, records, bytes) = (taken.slices.len(), taken.records, taken.bytes);
         let Turn { partition, position, stretch, .. } = &mut turn;
-        let error = stretch.take(partition, position, max_records, &mut self.scratch, &mut taken).err();
+        let max_records = self.settings.max_poll_records;
+        let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
         let mut core = self.shared.core();
-        let current = core.end_turn(turn, taken.bytes, error);
+        if !core.end_turn(turn, taken.bytes - bytes, error) {
+            taken.slices.truncate(slices);
+            (taken.records, taken.bytes) = (records, bytes);
+        }
         self.tell_of_room(&mut core);
-        current.then_some(taken)
     }
 
     /// One slice for a stream, which then holds its records; `None` once the consumer is closed.
@@ -160,7 +156,8 @@ impl Consumer {
                 Poll::Pending => return Poll::Pending,
             };
             let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
-            let Some(taken) = self.read(turn, self.settings.max_poll_records) else { continue };
+            let mut taken = Taken::default();
+            self.read(turn, &mut taken);
             if taken.records > 0 {
                 self.shared.core().note_streamed(&partition, token, before);
                 return Poll::Ready(Ok(Some((taken.slices, token))));

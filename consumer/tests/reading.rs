@@ -285,20 +285,20 @@ fn an_offset_out_of_range_resets_or_is_told() {
 fn a_truncated_log_is_noticed_by_the_epoch() {
     run(async {
         let cluster = cluster(|builder| builder);
-        cluster.append_raw("a", 0, Spec::at(0).records(8).bytes()).unwrap();
+        cluster
+            .append_raw("a", 0, log([Spec::at(0).records(4).bytes(), Spec::at(4).records(4).bytes()]))
+            .unwrap();
         let kafka = connect(&cluster).await;
         let mut consumer = reader(&kafka).offset_reset(OffsetReset::None).start().await.unwrap();
         consumer.seek(("a", 0), 0).unwrap();
         assert_eq!(poll(&mut consumer).await.unwrap().len(), 8);
-        cluster.truncate("a", 0, Offset(5)).unwrap();
-        cluster.append_raw("a", 0, Spec::at(5).records(5).epoch(1).bytes()).unwrap();
+        cluster.truncate("a", 0, Offset(4)).unwrap();
+        cluster.append_raw("a", 0, Spec::at(4).records(6).bytes()).unwrap();
         let error = consumer.poll().await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.resume_at()),
-            (ErrorKind::LogTruncated, Some(Offset(0).max(error.resume_at().unwrap())))
-        );
-        consumer.seek(("a", 0), error.resume_at().unwrap()).unwrap();
-        assert!(!poll(&mut consumer).await.unwrap().is_empty());
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::LogTruncated, Some(Offset(8))));
+        assert_eq!(error.resume_at(), Some(Offset(4)));
+        consumer.seek(("a", 0), Offset(4)).unwrap();
+        assert_eq!(poll(&mut consumer).await.unwrap(), [4, 5, 6, 7, 8, 9]);
     });
 }
 

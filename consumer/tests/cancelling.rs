@@ -1,0 +1,173 @@
+//! Every public async function, dropped after its first, second, … poll: nothing is lost, doubled or reordered.
+mod batches;
+mod world;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use batches::Spec;
+use courant_broker_mock::{Fault, MockCluster};
+use courant_protocol::api::ApiKey;
+use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
+use futures_util::StreamExt;
+use world::{cluster, connect, ms, places, reader, run};
+
+/// How often a future is polled at most before it is dropped; none here needs more.
+const POLLS: usize = 8;
+
+/// Polls a future so many times and drops it if it is not ready by then.
+async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut done = 0;
+    poll_fn(|cx| {
+        done += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if done >= polls => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn written(cluster: &MockCluster) {
+    for at in (0..60).step_by(6) {
+        cluster.append_raw("a", 0, Spec::at(at).records(6).bytes()).unwrap();
+    }
+    // Answers come one by one, so that there is something to wait for.
+    cluster.inject(Fault::on(ApiKey::Fetch).always().delay(ms(10)));
+}
+
+#[test]
+fn polls_that_are_dropped_lose_and_repeat_no_record() {
+    for polls in 1..=POLLS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut consumer =
+                reader(&kafka).max_poll_records(4).max_partition_fetch_bytes(200).start().await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < 60 {
+                match drop_after(polls, consumer.poll()).await {
+                    Some(batch) => {
+                        got.extend(places(&batch.unwrap().unwrap()).into_iter().map(|(_, offset)| offset))
+                    }
+                    None => kafka.world().sleep(ms(1)).await,
+                }
+            }
+            assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {polls} polls");
+        });
+    }
+}
+
+#[test]
+fn streams_that_are_dropped_lose_and_repeat_no_record() {
+    for records in 1..=POLLS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut consumer = reader(&kafka).max_poll_records(4).start().await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < 60 {
+                let mut stream = consumer.stream();
+                for _ in 0..records {
+                    match drop_after(records, stream.next()).await {
+                        Some(record) => got.push(record.unwrap().unwrap().offset().0),
+                        None => kafka.world().sleep(ms(1)).await,
+                    }
+                    if got.len() == 60 {
+                        break;
+                    }
+                }
+            }
+            assert_eq!(got, (0..60).collect::<Vec<_>>(), "{records} records of each stream");
+        });
+    }
+}
+
+#[test]
+fn commits_that_are_dropped_go_on_and_keep_their_order() {
+    for polls in 1..=POLLS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            cluster.inject(Fault::on(ApiKey::OffsetCommit).times(2).delay(ms(50)));
+            let kafka = connect(&cluster).await;
+            let consumer = reader(&kafka).group("g").start().await.unwrap();
+            for offset in 1..5 {
+                drop_after(polls, consumer.commit_offsets([(("a", 0), offset)])).await;
+            }
+            drop_after(polls, consumer.commit()).await;
+            consumer.commit_offsets([(("a", 1), 7)]).await.unwrap();
+            let order: Vec<i64> = world::commits(&cluster)
+                .iter()
+                .flat_map(|request| &request.topics)
+                .flat_map(|topic| &topic.partitions)
+                .filter(|partition| partition.partition_index == 0)
+                .map(|partition| partition.committed_offset)
+                .filter(|offset| *offset > 0)
+                .collect();
+            assert_eq!(order, [1, 2, 3, 4], "dropped after {polls} polls");
+            assert_eq!(cluster.committed("g", "a", 1), Some(Offset(7)));
+        });
+    }
+}
+
+#[test]
+fn lookups_that_are_dropped_change_nothing() {
+    for polls in 1..=POLLS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            cluster.append_raw("a", 0, Spec::at(0).records(5).bytes()).unwrap();
+            let kafka = connect(&cluster).await;
+            let consumer = reader(&kafka).group("g").start().await.unwrap();
+            let at = TopicPartition::new("a", 0);
+            drop_after(polls, consumer.position(("a", 0))).await;
+            drop_after(polls, consumer.beginning_offsets([("a", 0)])).await;
+            drop_after(polls, consumer.end_offsets([("a", 0)])).await;
+            drop_after(polls, consumer.offsets_for_times([(("a", 0), UnixMillis(0))])).await;
+            drop_after(polls, consumer.committed([("a", 0)])).await;
+            drop_after(polls, consumer.partitions_for("a")).await;
+            assert_eq!(consumer.position(("a", 0)).await.unwrap(), Offset(0));
+            assert_eq!(consumer.beginning_offsets([("a", 0)]).await.unwrap()[&at], Offset(0));
+            assert_eq!(consumer.end_offsets([("a", 0)]).await.unwrap()[&at], Offset(5));
+            assert_eq!(consumer.committed([("a", 0)]).await.unwrap()[&at], None);
+            assert_eq!(consumer.partitions_for("a").await.unwrap().len(), 3);
+            let times = consumer.offsets_for_times([(("a", 0), UnixMillis(0))]).await.unwrap();
+            assert_eq!(times[&at].unwrap().offset, Offset(0));
+        });
+    }
+}
+
+#[test]
+fn a_close_that_is_dropped_goes_on_and_can_be_waited_for_again() {
+    for polls in 1..=POLLS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            cluster.append_raw("a", 0, Spec::at(0).records(5).bytes()).unwrap();
+            let kafka = connect(&cluster).await;
+            let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+            consumer.poll().await.unwrap().unwrap().iter().for_each(drop);
+            cluster.inject(Fault::on(ApiKey::OffsetCommit).delay(ms(50)));
+            drop_after(polls, consumer.close(ms(5000))).await;
+            assert!(consumer.poll().await.unwrap().is_none());
+            consumer.close(ms(5000)).await.unwrap();
+            assert_eq!(cluster.committed("g", "a", 0), Some(Offset(5)), "dropped after {polls} polls");
+        });
+    }
+}
+
+#[test]
+fn a_start_that_is_dropped_leaves_nothing_behind() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let before = kafka.cluster().open_connections();
+        drop(reader(&kafka).start());
+        drop_after(1, reader(&kafka).start()).await.unwrap().unwrap().close(ms(5000)).await.unwrap();
+        kafka.world().sleep(ms(1000)).await;
+        assert!(kafka.cluster().open_connections() <= before + 1);
+    });
+}
