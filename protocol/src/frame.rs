@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_version_beyond_our_tables_is_refused() {
-        let error = encode_request(&ProduceRequest::default(), 2, 1, None).expect_err("an error");
-        assert_eq!(error, EncodeError::UnsupportedVersion { message: "ProduceRequest", version: 2 });
+        let error = encode_request(&ProduceRequest::default(), 14, 1, None).expect_err("an error");
+        assert_eq!(error, EncodeError::UnsupportedVersion { message: "ProduceRequest", version: 14 });
         let mut reader = Reader::new(Bytes::from_static(&[0; 64]));
         let error = FetchRequest::decode(&mut reader, 19).expect_err("an error");
         assert_eq!(

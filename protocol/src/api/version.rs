@@ -14,6 +14,9 @@ pub struct VersionRange {
 }
 
 impl VersionRange {
+    /// No version: what can be asked for of an API that Kafka has given up.
+    pub const NONE: Self = Self { min: 0, max: -1 };
+
     /// A range from `min` to `max`.
     pub const fn new(min: i16, max: i16) -> Self {
         Self { min, max }

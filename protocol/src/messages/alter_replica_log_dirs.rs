@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `AlterReplicaLogDirsRequest`, versions 1-2.
+/// `AlterReplicaLogDirsRequest`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirsRequest {
     /// `Dirs`, versions 0+.
@@ -13,7 +13,7 @@ impl Message for AlterReplicaLogDirsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("AlterReplicaLogDirsRequest", version, 1, 2)?;
+        w.check_version("AlterReplicaLogDirsRequest", version, 0, 2)?;
         w.array(&self.dirs, version >= 2, version, AlterReplicaLogDir::encode)?;
         if version >= 2 {
             w.unsigned_varint(0);
@@ -22,7 +22,7 @@ impl Message for AlterReplicaLogDirsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("AlterReplicaLogDirsRequest", version, 1, 2)?;
+        r.check_version("AlterReplicaLogDirsRequest", version, 0, 2)?;
         let mut out = Self::default();
         out.dirs = r.array(version >= 2, 3, version, AlterReplicaLogDir::decode)?;
         if version >= 2 {
@@ -100,7 +100,7 @@ impl AlterReplicaLogDirTopic {
     }
 }
 
-/// `AlterReplicaLogDirsResponse`, versions 1-2.
+/// `AlterReplicaLogDirsResponse`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -113,7 +113,7 @@ impl Message for AlterReplicaLogDirsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("AlterReplicaLogDirsResponse", version, 1, 2)?;
+        w.check_version("AlterReplicaLogDirsResponse", version, 0, 2)?;
         w.i32(self.throttle_time_ms);
         w.array(&self.results, version >= 2, version, AlterReplicaLogDirTopicResult::encode)?;
         if version >= 2 {
@@ -123,7 +123,7 @@ impl Message for AlterReplicaLogDirsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("AlterReplicaLogDirsResponse", version, 1, 2)?;
+        r.check_version("AlterReplicaLogDirsResponse", version, 0, 2)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.results = r.array(version >= 2, 3, version, AlterReplicaLogDirTopicResult::decode)?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `CreateAclsRequest`, versions 1-3.
+/// `CreateAclsRequest`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateAclsRequest {
     /// `Creations`, versions 0+.
@@ -13,7 +13,7 @@ impl Message for CreateAclsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateAclsRequest", version, 1, 3)?;
+        w.check_version("CreateAclsRequest", version, 0, 3)?;
         w.array(&self.creations, version >= 2, version, AclCreation::encode)?;
         if version >= 2 {
             w.unsigned_varint(0);
@@ -22,7 +22,7 @@ impl Message for CreateAclsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateAclsRequest", version, 1, 3)?;
+        r.check_version("CreateAclsRequest", version, 0, 3)?;
         let mut out = Self::default();
         out.creations = r.array(version >= 2, 8, version, AclCreation::decode)?;
         if version >= 2 {
@@ -74,7 +74,11 @@ impl AclCreation {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i8(self.resource_type);
         w.string(&self.resource_name, version >= 2)?;
-        w.i8(self.resource_pattern_type);
+        if version >= 1 {
+            w.i8(self.resource_pattern_type);
+        } else if self.resource_pattern_type != 3 {
+            return Err(EncodeError::UnsupportedField { field: "ResourcePatternType", version });
+        }
         w.string(&self.principal, version >= 2)?;
         w.string(&self.host, version >= 2)?;
         w.i8(self.operation);
@@ -89,7 +93,9 @@ impl AclCreation {
         let mut out = Self::default();
         out.resource_type = r.i8()?;
         out.resource_name = r.string(version >= 2)?;
-        out.resource_pattern_type = r.i8()?;
+        if version >= 1 {
+            out.resource_pattern_type = r.i8()?;
+        }
         out.principal = r.string(version >= 2)?;
         out.host = r.string(version >= 2)?;
         out.operation = r.i8()?;
@@ -101,7 +107,7 @@ impl AclCreation {
     }
 }
 
-/// `CreateAclsResponse`, versions 1-3.
+/// `CreateAclsResponse`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -114,7 +120,7 @@ impl Message for CreateAclsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateAclsResponse", version, 1, 3)?;
+        w.check_version("CreateAclsResponse", version, 0, 3)?;
         w.i32(self.throttle_time_ms);
         w.array(&self.results, version >= 2, version, AclCreationResult::encode)?;
         if version >= 2 {
@@ -124,7 +130,7 @@ impl Message for CreateAclsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateAclsResponse", version, 1, 3)?;
+        r.check_version("CreateAclsResponse", version, 0, 3)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.results = r.array(version >= 2, 4, version, AclCreationResult::decode)?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `CreateDelegationTokenRequest`, versions 1-3.
+/// `CreateDelegationTokenRequest`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateDelegationTokenRequest {
     /// `OwnerPrincipalType`, versions 3+, nullable.
@@ -32,7 +32,7 @@ impl Message for CreateDelegationTokenRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateDelegationTokenRequest", version, 1, 3)?;
+        w.check_version("CreateDelegationTokenRequest", version, 0, 3)?;
         if version >= 3 {
             w.nullable_string(self.owner_principal_type.as_ref(), true)?;
         } else if !self.owner_principal_type.as_ref().is_some_and(|text| text.is_empty()) {
@@ -52,7 +52,7 @@ impl Message for CreateDelegationTokenRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateDelegationTokenRequest", version, 1, 3)?;
+        r.check_version("CreateDelegationTokenRequest", version, 0, 3)?;
         let mut out = Self::default();
         if version >= 3 {
             out.owner_principal_type = r.nullable_string(true)?;
@@ -104,7 +104,7 @@ impl CreatableRenewers {
     }
 }
 
-/// `CreateDelegationTokenResponse`, versions 1-3.
+/// `CreateDelegationTokenResponse`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
@@ -135,7 +135,7 @@ impl Message for CreateDelegationTokenResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateDelegationTokenResponse", version, 1, 3)?;
+        w.check_version("CreateDelegationTokenResponse", version, 0, 3)?;
         w.i16(self.error_code);
         w.string(&self.principal_type, version >= 2)?;
         w.string(&self.principal_name, version >= 2)?;
@@ -162,7 +162,7 @@ impl Message for CreateDelegationTokenResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateDelegationTokenResponse", version, 1, 3)?;
+        r.check_version("CreateDelegationTokenResponse", version, 0, 3)?;
         let mut out = Self::default();
         out.error_code = r.i16()?;
         out.principal_type = r.string(version >= 2)?;

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `CreateTopicsRequest`, versions 2-7.
+/// `CreateTopicsRequest`, versions 0-7, of which 2-7 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateTopicsRequest {
     /// `Topics`, versions 0+.
@@ -24,10 +24,14 @@ impl Message for CreateTopicsRequest {
     const VERSIONS: VersionRange = VersionRange::new(2, 7);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateTopicsRequest", version, 2, 7)?;
+        w.check_version("CreateTopicsRequest", version, 0, 7)?;
         w.array(&self.topics, version >= 5, version, CreatableTopic::encode)?;
         w.i32(self.timeout_ms);
-        w.bool(self.validate_only);
+        if version >= 1 {
+            w.bool(self.validate_only);
+        } else if self.validate_only {
+            return Err(EncodeError::UnsupportedField { field: "validateOnly", version });
+        }
         if version >= 5 {
             w.unsigned_varint(0);
         }
@@ -35,11 +39,13 @@ impl Message for CreateTopicsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateTopicsRequest", version, 2, 7)?;
+        r.check_version("CreateTopicsRequest", version, 0, 7)?;
         let mut out = Self::default();
         out.topics = r.array(version >= 5, 10, version, CreatableTopic::decode)?;
         out.timeout_ms = r.i32()?;
-        out.validate_only = r.bool()?;
+        if version >= 1 {
+            out.validate_only = r.bool()?;
+        }
         if version >= 5 {
             r.skip_tags()?;
         }
@@ -163,7 +169,7 @@ impl CreatableTopicConfig {
     }
 }
 
-/// `CreateTopicsResponse`, versions 2-7.
+/// `CreateTopicsResponse`, versions 0-7, of which 2-7 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateTopicsResponse {
     /// `ThrottleTimeMs`, versions 2+.
@@ -176,8 +182,10 @@ impl Message for CreateTopicsResponse {
     const VERSIONS: VersionRange = VersionRange::new(2, 7);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("CreateTopicsResponse", version, 2, 7)?;
-        w.i32(self.throttle_time_ms);
+        w.check_version("CreateTopicsResponse", version, 0, 7)?;
+        if version >= 2 {
+            w.i32(self.throttle_time_ms);
+        }
         w.array(&self.topics, version >= 5, version, CreatableTopicResult::encode)?;
         if version >= 5 {
             w.unsigned_varint(0);
@@ -186,10 +194,12 @@ impl Message for CreateTopicsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("CreateTopicsResponse", version, 2, 7)?;
+        r.check_version("CreateTopicsResponse", version, 0, 7)?;
         let mut out = Self::default();
-        out.throttle_time_ms = r.i32()?;
-        out.topics = r.array(version >= 5, 6, version, CreatableTopicResult::decode)?;
+        if version >= 2 {
+            out.throttle_time_ms = r.i32()?;
+        }
+        out.topics = r.array(version >= 5, 4, version, CreatableTopicResult::decode)?;
         if version >= 5 {
             r.skip_tags()?;
         }
@@ -240,7 +250,9 @@ impl CreatableTopicResult {
             w.uuid(self.topic_id);
         }
         w.i16(self.error_code);
-        w.nullable_string(self.error_message.as_ref(), version >= 5)?;
+        if version >= 1 {
+            w.nullable_string(self.error_message.as_ref(), version >= 5)?;
+        }
         if version >= 5 {
             w.i32(self.num_partitions);
         }
@@ -269,7 +281,9 @@ impl CreatableTopicResult {
             out.topic_id = r.uuid()?;
         }
         out.error_code = r.i16()?;
-        out.error_message = r.nullable_string(version >= 5)?;
+        if version >= 1 {
+            out.error_message = r.nullable_string(version >= 5)?;
+        }
         if version >= 5 {
             out.num_partitions = r.i32()?;
         }

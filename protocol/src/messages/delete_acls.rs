@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DeleteAclsRequest`, versions 1-3.
+/// `DeleteAclsRequest`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteAclsRequest {
     /// `Filters`, versions 0+.
@@ -13,7 +13,7 @@ impl Message for DeleteAclsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DeleteAclsRequest", version, 1, 3)?;
+        w.check_version("DeleteAclsRequest", version, 0, 3)?;
         w.array(&self.filters, version >= 2, version, DeleteAclsFilter::encode)?;
         if version >= 2 {
             w.unsigned_varint(0);
@@ -22,7 +22,7 @@ impl Message for DeleteAclsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DeleteAclsRequest", version, 1, 3)?;
+        r.check_version("DeleteAclsRequest", version, 0, 3)?;
         let mut out = Self::default();
         out.filters = r.array(version >= 2, 8, version, DeleteAclsFilter::decode)?;
         if version >= 2 {
@@ -74,7 +74,11 @@ impl DeleteAclsFilter {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i8(self.resource_type_filter);
         w.nullable_string(self.resource_name_filter.as_ref(), version >= 2)?;
-        w.i8(self.pattern_type_filter);
+        if version >= 1 {
+            w.i8(self.pattern_type_filter);
+        } else if self.pattern_type_filter != 3 {
+            return Err(EncodeError::UnsupportedField { field: "PatternTypeFilter", version });
+        }
         w.nullable_string(self.principal_filter.as_ref(), version >= 2)?;
         w.nullable_string(self.host_filter.as_ref(), version >= 2)?;
         w.i8(self.operation);
@@ -89,7 +93,9 @@ impl DeleteAclsFilter {
         let mut out = Self::default();
         out.resource_type_filter = r.i8()?;
         out.resource_name_filter = r.nullable_string(version >= 2)?;
-        out.pattern_type_filter = r.i8()?;
+        if version >= 1 {
+            out.pattern_type_filter = r.i8()?;
+        }
         out.principal_filter = r.nullable_string(version >= 2)?;
         out.host_filter = r.nullable_string(version >= 2)?;
         out.operation = r.i8()?;
@@ -101,7 +107,7 @@ impl DeleteAclsFilter {
     }
 }
 
-/// `DeleteAclsResponse`, versions 1-3.
+/// `DeleteAclsResponse`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -114,7 +120,7 @@ impl Message for DeleteAclsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DeleteAclsResponse", version, 1, 3)?;
+        w.check_version("DeleteAclsResponse", version, 0, 3)?;
         w.i32(self.throttle_time_ms);
         w.array(&self.filter_results, version >= 2, version, DeleteAclsFilterResult::encode)?;
         if version >= 2 {
@@ -124,7 +130,7 @@ impl Message for DeleteAclsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DeleteAclsResponse", version, 1, 3)?;
+        r.check_version("DeleteAclsResponse", version, 0, 3)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.filter_results = r.array(version >= 2, 5, version, DeleteAclsFilterResult::decode)?;
@@ -224,7 +230,11 @@ impl DeleteAclsMatchingAcl {
         w.nullable_string(self.error_message.as_ref(), version >= 2)?;
         w.i8(self.resource_type);
         w.string(&self.resource_name, version >= 2)?;
-        w.i8(self.pattern_type);
+        if version >= 1 {
+            w.i8(self.pattern_type);
+        } else if self.pattern_type != 3 {
+            return Err(EncodeError::UnsupportedField { field: "PatternType", version });
+        }
         w.string(&self.principal, version >= 2)?;
         w.string(&self.host, version >= 2)?;
         w.i8(self.operation);
@@ -241,7 +251,9 @@ impl DeleteAclsMatchingAcl {
         out.error_message = r.nullable_string(version >= 2)?;
         out.resource_type = r.i8()?;
         out.resource_name = r.string(version >= 2)?;
-        out.pattern_type = r.i8()?;
+        if version >= 1 {
+            out.pattern_type = r.i8()?;
+        }
         out.principal = r.string(version >= 2)?;
         out.host = r.string(version >= 2)?;
         out.operation = r.i8()?;

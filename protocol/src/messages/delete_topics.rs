@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DeleteTopicsRequest`, versions 1-6.
+/// `DeleteTopicsRequest`, versions 0-6, of which 1-6 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicsRequest {
     /// `Topics`, versions 6+.
@@ -18,7 +18,7 @@ impl Message for DeleteTopicsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 6);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DeleteTopicsRequest", version, 1, 6)?;
+        w.check_version("DeleteTopicsRequest", version, 0, 6)?;
         if version >= 6 {
             w.array(&self.topics, true, version, DeleteTopicState::encode)?;
         } else if !self.topics.is_empty() {
@@ -35,7 +35,7 @@ impl Message for DeleteTopicsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DeleteTopicsRequest", version, 1, 6)?;
+        r.check_version("DeleteTopicsRequest", version, 0, 6)?;
         let mut out = Self::default();
         if version >= 6 {
             out.topics = r.array(true, 18, version, DeleteTopicState::decode)?;
@@ -82,7 +82,7 @@ impl DeleteTopicState {
     }
 }
 
-/// `DeleteTopicsResponse`, versions 1-6.
+/// `DeleteTopicsResponse`, versions 0-6, of which 1-6 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicsResponse {
     /// `ThrottleTimeMs`, versions 1+.
@@ -95,8 +95,10 @@ impl Message for DeleteTopicsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 6);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DeleteTopicsResponse", version, 1, 6)?;
-        w.i32(self.throttle_time_ms);
+        w.check_version("DeleteTopicsResponse", version, 0, 6)?;
+        if version >= 1 {
+            w.i32(self.throttle_time_ms);
+        }
         w.array(&self.responses, version >= 4, version, DeletableTopicResult::encode)?;
         if version >= 4 {
             w.unsigned_varint(0);
@@ -105,9 +107,11 @@ impl Message for DeleteTopicsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DeleteTopicsResponse", version, 1, 6)?;
+        r.check_version("DeleteTopicsResponse", version, 0, 6)?;
         let mut out = Self::default();
-        out.throttle_time_ms = r.i32()?;
+        if version >= 1 {
+            out.throttle_time_ms = r.i32()?;
+        }
         out.responses = r.array(version >= 4, 4, version, DeletableTopicResult::decode)?;
         if version >= 4 {
             r.skip_tags()?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DescribeAclsRequest`, versions 1-3.
+/// `DescribeAclsRequest`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeAclsRequest {
     /// `ResourceTypeFilter`, versions 0+.
@@ -39,10 +39,14 @@ impl Message for DescribeAclsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeAclsRequest", version, 1, 3)?;
+        w.check_version("DescribeAclsRequest", version, 0, 3)?;
         w.i8(self.resource_type_filter);
         w.nullable_string(self.resource_name_filter.as_ref(), version >= 2)?;
-        w.i8(self.pattern_type_filter);
+        if version >= 1 {
+            w.i8(self.pattern_type_filter);
+        } else if self.pattern_type_filter != 3 {
+            return Err(EncodeError::UnsupportedField { field: "PatternTypeFilter", version });
+        }
         w.nullable_string(self.principal_filter.as_ref(), version >= 2)?;
         w.nullable_string(self.host_filter.as_ref(), version >= 2)?;
         w.i8(self.operation);
@@ -54,11 +58,13 @@ impl Message for DescribeAclsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeAclsRequest", version, 1, 3)?;
+        r.check_version("DescribeAclsRequest", version, 0, 3)?;
         let mut out = Self::default();
         out.resource_type_filter = r.i8()?;
         out.resource_name_filter = r.nullable_string(version >= 2)?;
-        out.pattern_type_filter = r.i8()?;
+        if version >= 1 {
+            out.pattern_type_filter = r.i8()?;
+        }
         out.principal_filter = r.nullable_string(version >= 2)?;
         out.host_filter = r.nullable_string(version >= 2)?;
         out.operation = r.i8()?;
@@ -75,7 +81,7 @@ impl Request for DescribeAclsRequest {
     type Response = DescribeAclsResponse;
 }
 
-/// `DescribeAclsResponse`, versions 1-3.
+/// `DescribeAclsResponse`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -103,7 +109,7 @@ impl Message for DescribeAclsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeAclsResponse", version, 1, 3)?;
+        w.check_version("DescribeAclsResponse", version, 0, 3)?;
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_string(self.error_message.as_ref(), version >= 2)?;
@@ -115,7 +121,7 @@ impl Message for DescribeAclsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeAclsResponse", version, 1, 3)?;
+        r.check_version("DescribeAclsResponse", version, 0, 3)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;
@@ -156,7 +162,11 @@ impl DescribeAclsResource {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i8(self.resource_type);
         w.string(&self.resource_name, version >= 2)?;
-        w.i8(self.pattern_type);
+        if version >= 1 {
+            w.i8(self.pattern_type);
+        } else if self.pattern_type != 3 {
+            return Err(EncodeError::UnsupportedField { field: "PatternType", version });
+        }
         w.array(&self.acls, version >= 2, version, AclDescription::encode)?;
         if version >= 2 {
             w.unsigned_varint(0);
@@ -168,7 +178,9 @@ impl DescribeAclsResource {
         let mut out = Self::default();
         out.resource_type = r.i8()?;
         out.resource_name = r.string(version >= 2)?;
-        out.pattern_type = r.i8()?;
+        if version >= 1 {
+            out.pattern_type = r.i8()?;
+        }
         out.acls = r.array(version >= 2, 5, version, AclDescription::decode)?;
         if version >= 2 {
             r.skip_tags()?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DescribeConfigsRequest`, versions 1-4.
+/// `DescribeConfigsRequest`, versions 0-4, of which 1-4 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeConfigsRequest {
     /// `Resources`, versions 0+.
@@ -17,9 +17,13 @@ impl Message for DescribeConfigsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 4);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeConfigsRequest", version, 1, 4)?;
+        w.check_version("DescribeConfigsRequest", version, 0, 4)?;
         w.array(&self.resources, version >= 4, version, DescribeConfigsResource::encode)?;
-        w.bool(self.include_synonyms);
+        if version >= 1 {
+            w.bool(self.include_synonyms);
+        } else if self.include_synonyms {
+            return Err(EncodeError::UnsupportedField { field: "IncludeSynonyms", version });
+        }
         if version >= 3 {
             w.bool(self.include_documentation);
         } else if self.include_documentation {
@@ -32,10 +36,12 @@ impl Message for DescribeConfigsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeConfigsRequest", version, 1, 4)?;
+        r.check_version("DescribeConfigsRequest", version, 0, 4)?;
         let mut out = Self::default();
         out.resources = r.array(version >= 4, 4, version, DescribeConfigsResource::decode)?;
-        out.include_synonyms = r.bool()?;
+        if version >= 1 {
+            out.include_synonyms = r.bool()?;
+        }
         if version >= 3 {
             out.include_documentation = r.bool()?;
         }
@@ -98,7 +104,7 @@ impl DescribeConfigsResource {
     }
 }
 
-/// `DescribeConfigsResponse`, versions 1-4.
+/// `DescribeConfigsResponse`, versions 0-4, of which 1-4 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeConfigsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -111,7 +117,7 @@ impl Message for DescribeConfigsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 4);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeConfigsResponse", version, 1, 4)?;
+        w.check_version("DescribeConfigsResponse", version, 0, 4)?;
         w.i32(self.throttle_time_ms);
         w.array(&self.results, version >= 4, version, DescribeConfigsResult::encode)?;
         if version >= 4 {
@@ -121,7 +127,7 @@ impl Message for DescribeConfigsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeConfigsResponse", version, 1, 4)?;
+        r.check_version("DescribeConfigsResponse", version, 0, 4)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.results = r.array(version >= 4, 7, version, DescribeConfigsResult::decode)?;
@@ -178,7 +184,7 @@ impl DescribeConfigsResult {
         out.error_message = r.nullable_string(version >= 4)?;
         out.resource_type = r.i8()?;
         out.resource_name = r.string(version >= 4)?;
-        out.configs = r.array(version >= 4, 9, version, DescribeConfigsResourceResult::decode)?;
+        out.configs = r.array(version >= 4, 7, version, DescribeConfigsResourceResult::decode)?;
         if version >= 4 {
             r.skip_tags()?;
         }
@@ -195,6 +201,8 @@ pub struct DescribeConfigsResourceResult {
     pub value: Option<Str>,
     /// `ReadOnly`, versions 0+.
     pub read_only: bool,
+    /// `IsDefault`, versions 0.
+    pub is_default: bool,
     /// `ConfigSource`, versions 1+; default -1.
     pub config_source: i8,
     /// `IsSensitive`, versions 0+.
@@ -213,6 +221,7 @@ impl Default for DescribeConfigsResourceResult {
             name: Default::default(),
             value: Some(Default::default()),
             read_only: Default::default(),
+            is_default: Default::default(),
             config_source: -1,
             is_sensitive: Default::default(),
             synonyms: Default::default(),
@@ -227,9 +236,18 @@ impl DescribeConfigsResourceResult {
         w.string(&self.name, version >= 4)?;
         w.nullable_string(self.value.as_ref(), version >= 4)?;
         w.bool(self.read_only);
-        w.i8(self.config_source);
+        if version <= 0 {
+            w.bool(self.is_default);
+        } else if self.is_default {
+            return Err(EncodeError::UnsupportedField { field: "IsDefault", version });
+        }
+        if version >= 1 {
+            w.i8(self.config_source);
+        }
         w.bool(self.is_sensitive);
-        w.array(&self.synonyms, version >= 4, version, DescribeConfigsSynonym::encode)?;
+        if version >= 1 {
+            w.array(&self.synonyms, version >= 4, version, DescribeConfigsSynonym::encode)?;
+        }
         if version >= 3 {
             w.i8(self.config_type);
         }
@@ -247,9 +265,16 @@ impl DescribeConfigsResourceResult {
         out.name = r.string(version >= 4)?;
         out.value = r.nullable_string(version >= 4)?;
         out.read_only = r.bool()?;
-        out.config_source = r.i8()?;
+        if version <= 0 {
+            out.is_default = r.bool()?;
+        }
+        if version >= 1 {
+            out.config_source = r.i8()?;
+        }
         out.is_sensitive = r.bool()?;
-        out.synonyms = r.array(version >= 4, 4, version, DescribeConfigsSynonym::decode)?;
+        if version >= 1 {
+            out.synonyms = r.array(version >= 4, 4, version, DescribeConfigsSynonym::decode)?;
+        }
         if version >= 3 {
             out.config_type = r.i8()?;
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DescribeDelegationTokenRequest`, versions 1-3.
+/// `DescribeDelegationTokenRequest`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeDelegationTokenRequest {
     /// `Owners`, versions 0+, nullable.
@@ -21,7 +21,7 @@ impl Message for DescribeDelegationTokenRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeDelegationTokenRequest", version, 1, 3)?;
+        w.check_version("DescribeDelegationTokenRequest", version, 0, 3)?;
         w.nullable_array(
             self.owners.as_deref(),
             version >= 2,
@@ -35,7 +35,7 @@ impl Message for DescribeDelegationTokenRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeDelegationTokenRequest", version, 1, 3)?;
+        r.check_version("DescribeDelegationTokenRequest", version, 0, 3)?;
         let mut out = Self::default();
         out.owners = r.nullable_array(version >= 2, 3, version, DescribeDelegationTokenOwner::decode)?;
         if version >= 2 {
@@ -80,7 +80,7 @@ impl DescribeDelegationTokenOwner {
     }
 }
 
-/// `DescribeDelegationTokenResponse`, versions 1-3.
+/// `DescribeDelegationTokenResponse`, versions 0-3, of which 1-3 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
@@ -95,7 +95,7 @@ impl Message for DescribeDelegationTokenResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 3);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeDelegationTokenResponse", version, 1, 3)?;
+        w.check_version("DescribeDelegationTokenResponse", version, 0, 3)?;
         w.i16(self.error_code);
         w.array(&self.tokens, version >= 2, version, DescribedDelegationToken::encode)?;
         w.i32(self.throttle_time_ms);
@@ -106,7 +106,7 @@ impl Message for DescribeDelegationTokenResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeDelegationTokenResponse", version, 1, 3)?;
+        r.check_version("DescribeDelegationTokenResponse", version, 0, 3)?;
         let mut out = Self::default();
         out.error_code = r.i16()?;
         out.tokens = r.array(version >= 2, 30, version, DescribedDelegationToken::decode)?;

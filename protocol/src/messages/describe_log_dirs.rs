@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `DescribeLogDirsRequest`, versions 1-5.
+/// `DescribeLogDirsRequest`, versions 0-5, of which 1-5 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeLogDirsRequest {
     /// `Topics`, versions 0+, nullable.
@@ -19,7 +19,7 @@ impl Message for DescribeLogDirsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 5);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeLogDirsRequest", version, 1, 5)?;
+        w.check_version("DescribeLogDirsRequest", version, 0, 5)?;
         w.nullable_array(self.topics.as_deref(), version >= 2, version, DescribableLogDirTopic::encode)?;
         if version >= 2 {
             w.unsigned_varint(0);
@@ -28,7 +28,7 @@ impl Message for DescribeLogDirsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeLogDirsRequest", version, 1, 5)?;
+        r.check_version("DescribeLogDirsRequest", version, 0, 5)?;
         let mut out = Self::default();
         out.topics = r.nullable_array(version >= 2, 3, version, DescribableLogDirTopic::decode)?;
         if version >= 2 {
@@ -76,7 +76,7 @@ impl DescribableLogDirTopic {
     }
 }
 
-/// `DescribeLogDirsResponse`, versions 1-5.
+/// `DescribeLogDirsResponse`, versions 0-5, of which 1-5 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -91,7 +91,7 @@ impl Message for DescribeLogDirsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 5);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("DescribeLogDirsResponse", version, 1, 5)?;
+        w.check_version("DescribeLogDirsResponse", version, 0, 5)?;
         w.i32(self.throttle_time_ms);
         if version >= 3 {
             w.i16(self.error_code);
@@ -104,7 +104,7 @@ impl Message for DescribeLogDirsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("DescribeLogDirsResponse", version, 1, 5)?;
+        r.check_version("DescribeLogDirsResponse", version, 0, 5)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         if version >= 3 {

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Writer};
 
-/// `FetchRequest`, versions 4-18.
+/// `FetchRequest`, versions 0-18, of which 4-18 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FetchRequest {
     /// `ClusterId`, versions 12+, tag 0, nullable; default null.
@@ -55,7 +55,7 @@ impl Message for FetchRequest {
     const VERSIONS: VersionRange = VersionRange::new(4, 18);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("FetchRequest", version, 4, 18)?;
+        w.check_version("FetchRequest", version, 0, 18)?;
         if version <= 14 {
             w.i32(self.replica_id);
         } else if self.replica_id != -1 {
@@ -63,8 +63,12 @@ impl Message for FetchRequest {
         }
         w.i32(self.max_wait_ms);
         w.i32(self.min_bytes);
-        w.i32(self.max_bytes);
-        w.i8(self.isolation_level);
+        if version >= 3 {
+            w.i32(self.max_bytes);
+        }
+        if version >= 4 {
+            w.i8(self.isolation_level);
+        }
         if version >= 7 {
             w.i32(self.session_id);
         }
@@ -99,15 +103,19 @@ impl Message for FetchRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("FetchRequest", version, 4, 18)?;
+        r.check_version("FetchRequest", version, 0, 18)?;
         let mut out = Self::default();
         if version <= 14 {
             out.replica_id = r.i32()?;
         }
         out.max_wait_ms = r.i32()?;
         out.min_bytes = r.i32()?;
-        out.max_bytes = r.i32()?;
-        out.isolation_level = r.i8()?;
+        if version >= 3 {
+            out.max_bytes = r.i32()?;
+        }
+        if version >= 4 {
+            out.isolation_level = r.i8()?;
+        }
         if version >= 7 {
             out.session_id = r.i32()?;
         }
@@ -368,7 +376,7 @@ impl ForgottenTopic {
     }
 }
 
-/// `FetchResponse`, versions 4-18.
+/// `FetchResponse`, versions 0-18, of which 4-18 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchResponse {
     /// `ThrottleTimeMs`, versions 1+.
@@ -387,8 +395,10 @@ impl Message for FetchResponse {
     const VERSIONS: VersionRange = VersionRange::new(4, 18);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("FetchResponse", version, 4, 18)?;
-        w.i32(self.throttle_time_ms);
+        w.check_version("FetchResponse", version, 0, 18)?;
+        if version >= 1 {
+            w.i32(self.throttle_time_ms);
+        }
         if version >= 7 {
             w.i16(self.error_code);
         }
@@ -411,9 +421,11 @@ impl Message for FetchResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("FetchResponse", version, 4, 18)?;
+        r.check_version("FetchResponse", version, 0, 18)?;
         let mut out = Self::default();
-        out.throttle_time_ms = r.i32()?;
+        if version >= 1 {
+            out.throttle_time_ms = r.i32()?;
+        }
         if version >= 7 {
             out.error_code = r.i16()?;
         }
@@ -470,7 +482,7 @@ impl FetchableTopicResponse {
         if version >= 13 {
             out.topic_id = r.uuid()?;
         }
-        out.partitions = r.array(version >= 12, 30, version, PartitionData::decode)?;
+        out.partitions = r.array(version >= 12, 18, version, PartitionData::decode)?;
         if version >= 12 {
             r.skip_tags()?;
         }
@@ -528,16 +540,20 @@ impl PartitionData {
         w.i32(self.partition_index);
         w.i16(self.error_code);
         w.i64(self.high_watermark);
-        w.i64(self.last_stable_offset);
+        if version >= 4 {
+            w.i64(self.last_stable_offset);
+        }
         if version >= 5 {
             w.i64(self.log_start_offset);
         }
-        w.nullable_array(
-            self.aborted_transactions.as_deref(),
-            version >= 12,
-            version,
-            AbortedTransaction::encode,
-        )?;
+        if version >= 4 {
+            w.nullable_array(
+                self.aborted_transactions.as_deref(),
+                version >= 12,
+                version,
+                AbortedTransaction::encode,
+            )?;
+        }
         if version >= 11 {
             w.i32(self.preferred_read_replica);
         } else if self.preferred_read_replica != -1 {
@@ -577,12 +593,16 @@ impl PartitionData {
         out.partition_index = r.i32()?;
         out.error_code = r.i16()?;
         out.high_watermark = r.i64()?;
-        out.last_stable_offset = r.i64()?;
+        if version >= 4 {
+            out.last_stable_offset = r.i64()?;
+        }
         if version >= 5 {
             out.log_start_offset = r.i64()?;
         }
-        out.aborted_transactions =
-            r.nullable_array(version >= 12, 16, version, AbortedTransaction::decode)?;
+        if version >= 4 {
+            out.aborted_transactions =
+                r.nullable_array(version >= 12, 16, version, AbortedTransaction::decode)?;
+        }
         if version >= 11 {
             out.preferred_read_replica = r.i32()?;
         }

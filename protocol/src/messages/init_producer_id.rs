@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `InitProducerIdRequest`, versions 0-6.
+/// `InitProducerIdRequest`, versions 0-6, of which 0-5 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InitProducerIdRequest {
     /// `TransactionalId`, versions 0+, nullable.
@@ -94,7 +94,7 @@ impl Request for InitProducerIdRequest {
     type Response = InitProducerIdResponse;
 }
 
-/// `InitProducerIdResponse`, versions 0-6.
+/// `InitProducerIdResponse`, versions 0-6, of which 0-5 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InitProducerIdResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -125,7 +125,7 @@ impl Default for InitProducerIdResponse {
 }
 
 impl Message for InitProducerIdResponse {
-    const VERSIONS: VersionRange = VersionRange::new(0, 6);
+    const VERSIONS: VersionRange = VersionRange::new(0, 5);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.check_version("InitProducerIdResponse", version, 0, 6)?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `ListOffsetsRequest`, versions 1-11.
+/// `ListOffsetsRequest`, versions 0-11, of which 1-11 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsRequest {
     /// `ReplicaId`, versions 0+.
@@ -19,7 +19,7 @@ impl Message for ListOffsetsRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 11);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ListOffsetsRequest", version, 1, 11)?;
+        w.check_version("ListOffsetsRequest", version, 0, 11)?;
         w.i32(self.replica_id);
         if version >= 2 {
             w.i8(self.isolation_level);
@@ -37,7 +37,7 @@ impl Message for ListOffsetsRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ListOffsetsRequest", version, 1, 11)?;
+        r.check_version("ListOffsetsRequest", version, 0, 11)?;
         let mut out = Self::default();
         out.replica_id = r.i32()?;
         if version >= 2 {
@@ -98,11 +98,18 @@ pub struct ListOffsetsPartition {
     pub current_leader_epoch: i32,
     /// `Timestamp`, versions 0+.
     pub timestamp: i64,
+    /// `MaxNumOffsets`, versions 0; default 1.
+    pub max_num_offsets: i32,
 }
 
 impl Default for ListOffsetsPartition {
     fn default() -> Self {
-        Self { partition_index: Default::default(), current_leader_epoch: -1, timestamp: Default::default() }
+        Self {
+            partition_index: Default::default(),
+            current_leader_epoch: -1,
+            timestamp: Default::default(),
+            max_num_offsets: 1,
+        }
     }
 }
 
@@ -113,6 +120,11 @@ impl ListOffsetsPartition {
             w.i32(self.current_leader_epoch);
         }
         w.i64(self.timestamp);
+        if version <= 0 {
+            w.i32(self.max_num_offsets);
+        } else if self.max_num_offsets != 1 {
+            return Err(EncodeError::UnsupportedField { field: "MaxNumOffsets", version });
+        }
         if version >= 6 {
             w.unsigned_varint(0);
         }
@@ -126,6 +138,9 @@ impl ListOffsetsPartition {
             out.current_leader_epoch = r.i32()?;
         }
         out.timestamp = r.i64()?;
+        if version <= 0 {
+            out.max_num_offsets = r.i32()?;
+        }
         if version >= 6 {
             r.skip_tags()?;
         }
@@ -133,7 +148,7 @@ impl ListOffsetsPartition {
     }
 }
 
-/// `ListOffsetsResponse`, versions 1-11.
+/// `ListOffsetsResponse`, versions 0-11, of which 1-11 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsResponse {
     /// `ThrottleTimeMs`, versions 2+.
@@ -146,7 +161,7 @@ impl Message for ListOffsetsResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 11);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ListOffsetsResponse", version, 1, 11)?;
+        w.check_version("ListOffsetsResponse", version, 0, 11)?;
         if version >= 2 {
             w.i32(self.throttle_time_ms);
         }
@@ -158,7 +173,7 @@ impl Message for ListOffsetsResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ListOffsetsResponse", version, 1, 11)?;
+        r.check_version("ListOffsetsResponse", version, 0, 11)?;
         let mut out = Self::default();
         if version >= 2 {
             out.throttle_time_ms = r.i32()?;
@@ -193,7 +208,7 @@ impl ListOffsetsTopicResponse {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.name = r.string(version >= 6)?;
-        out.partitions = r.array(version >= 6, 22, version, ListOffsetsPartitionResponse::decode)?;
+        out.partitions = r.array(version >= 6, 10, version, ListOffsetsPartitionResponse::decode)?;
         if version >= 6 {
             r.skip_tags()?;
         }
@@ -208,6 +223,8 @@ pub struct ListOffsetsPartitionResponse {
     pub partition_index: i32,
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
+    /// `OldStyleOffsets`, versions 0.
+    pub old_style_offsets: Vec<i64>,
     /// `Timestamp`, versions 1+; default -1.
     pub timestamp: i64,
     /// `Offset`, versions 1+; default -1.
@@ -221,6 +238,7 @@ impl Default for ListOffsetsPartitionResponse {
         Self {
             partition_index: Default::default(),
             error_code: Default::default(),
+            old_style_offsets: Default::default(),
             timestamp: -1,
             offset: -1,
             leader_epoch: -1,
@@ -232,8 +250,24 @@ impl ListOffsetsPartitionResponse {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition_index);
         w.i16(self.error_code);
-        w.i64(self.timestamp);
-        w.i64(self.offset);
+        if version <= 0 {
+            w.array(&self.old_style_offsets, false, version, |x, w, _| {
+                w.i64(*x);
+                Ok(())
+            })?;
+        } else if !self.old_style_offsets.is_empty() {
+            return Err(EncodeError::UnsupportedField { field: "OldStyleOffsets", version });
+        }
+        if version >= 1 {
+            w.i64(self.timestamp);
+        } else if self.timestamp != -1 {
+            return Err(EncodeError::UnsupportedField { field: "Timestamp", version });
+        }
+        if version >= 1 {
+            w.i64(self.offset);
+        } else if self.offset != -1 {
+            return Err(EncodeError::UnsupportedField { field: "Offset", version });
+        }
         if version >= 4 {
             w.i32(self.leader_epoch);
         } else if self.leader_epoch != -1 {
@@ -249,8 +283,15 @@ impl ListOffsetsPartitionResponse {
         let mut out = Self::default();
         out.partition_index = r.i32()?;
         out.error_code = r.i16()?;
-        out.timestamp = r.i64()?;
-        out.offset = r.i64()?;
+        if version <= 0 {
+            out.old_style_offsets = r.array(false, 8, version, |r, _| r.i64())?;
+        }
+        if version >= 1 {
+            out.timestamp = r.i64()?;
+        }
+        if version >= 1 {
+            out.offset = r.i64()?;
+        }
         if version >= 4 {
             out.leader_epoch = r.i32()?;
         }

@@ -25,6 +25,7 @@ pub mod broker_heartbeat;
 pub mod broker_registration;
 pub mod consumer_group_describe;
 pub mod consumer_group_heartbeat;
+pub mod controlled_shutdown;
 pub mod controller_registration;
 pub mod create_acls;
 pub mod create_delegation_token;
@@ -63,6 +64,7 @@ pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod initialize_share_group_state;
 pub mod join_group;
+pub mod leader_and_isr;
 pub mod leave_group;
 pub mod list_config_resources;
 pub mod list_groups;
@@ -86,6 +88,7 @@ pub mod share_acknowledge;
 pub mod share_fetch;
 pub mod share_group_describe;
 pub mod share_group_heartbeat;
+pub mod stop_replica;
 pub mod streams_group_describe;
 pub mod streams_group_heartbeat;
 pub mod streams_group_topology_description_update;
@@ -94,6 +97,7 @@ pub mod txn_offset_commit;
 pub mod unregister_broker;
 pub mod unregister_controller;
 pub mod update_features;
+pub mod update_metadata;
 pub mod update_raft_voter;
 pub mod vote;
 pub mod write_share_group_state;
@@ -122,6 +126,7 @@ pub use self::broker_heartbeat::{BrokerHeartbeatRequest, BrokerHeartbeatResponse
 pub use self::broker_registration::{BrokerRegistrationRequest, BrokerRegistrationResponse};
 pub use self::consumer_group_describe::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 pub use self::consumer_group_heartbeat::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
+pub use self::controlled_shutdown::{ControlledShutdownRequest, ControlledShutdownResponse};
 pub use self::controller_registration::{ControllerRegistrationRequest, ControllerRegistrationResponse};
 pub use self::create_acls::{CreateAclsRequest, CreateAclsResponse};
 pub use self::create_delegation_token::{CreateDelegationTokenRequest, CreateDelegationTokenResponse};
@@ -168,6 +173,7 @@ pub use self::initialize_share_group_state::{
     InitializeShareGroupStateRequest, InitializeShareGroupStateResponse,
 };
 pub use self::join_group::{JoinGroupRequest, JoinGroupResponse};
+pub use self::leader_and_isr::{LeaderAndIsrRequest, LeaderAndIsrResponse};
 pub use self::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 pub use self::list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 pub use self::list_groups::{ListGroupsRequest, ListGroupsResponse};
@@ -195,6 +201,7 @@ pub use self::share_acknowledge::{ShareAcknowledgeRequest, ShareAcknowledgeRespo
 pub use self::share_fetch::{ShareFetchRequest, ShareFetchResponse};
 pub use self::share_group_describe::{ShareGroupDescribeRequest, ShareGroupDescribeResponse};
 pub use self::share_group_heartbeat::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
+pub use self::stop_replica::{StopReplicaRequest, StopReplicaResponse};
 pub use self::streams_group_describe::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
 pub use self::streams_group_heartbeat::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 pub use self::streams_group_topology_description_update::{
@@ -205,6 +212,7 @@ pub use self::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitRespons
 pub use self::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 pub use self::unregister_controller::{UnregisterControllerRequest, UnregisterControllerResponse};
 pub use self::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
+pub use self::update_metadata::{UpdateMetadataRequest, UpdateMetadataResponse};
 pub use self::update_raft_voter::{UpdateRaftVoterRequest, UpdateRaftVoterResponse};
 pub use self::vote::{VoteRequest, VoteResponse};
 pub use self::write_share_group_state::{WriteShareGroupStateRequest, WriteShareGroupStateResponse};

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `OffsetCommitRequest`, versions 2-10.
+/// `OffsetCommitRequest`, versions 0-10, of which 2-10 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OffsetCommitRequest {
     /// `GroupId`, versions 0+.
@@ -37,16 +37,20 @@ impl Message for OffsetCommitRequest {
     const VERSIONS: VersionRange = VersionRange::new(2, 10);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetCommitRequest", version, 2, 10)?;
+        w.check_version("OffsetCommitRequest", version, 0, 10)?;
         w.string(&self.group_id, version >= 8)?;
-        w.i32(self.generation_id_or_member_epoch);
-        w.string(&self.member_id, version >= 8)?;
+        if version >= 1 {
+            w.i32(self.generation_id_or_member_epoch);
+        }
+        if version >= 1 {
+            w.string(&self.member_id, version >= 8)?;
+        }
         if version >= 7 {
             w.nullable_string(self.group_instance_id.as_ref(), version >= 8)?;
         } else if self.group_instance_id.is_some() {
             return Err(EncodeError::UnsupportedField { field: "GroupInstanceId", version });
         }
-        if version <= 4 {
+        if (2..=4).contains(&version) {
             w.i64(self.retention_time_ms);
         }
         w.array(&self.topics, version >= 8, version, OffsetCommitRequestTopic::encode)?;
@@ -57,15 +61,19 @@ impl Message for OffsetCommitRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetCommitRequest", version, 2, 10)?;
+        r.check_version("OffsetCommitRequest", version, 0, 10)?;
         let mut out = Self::default();
         out.group_id = r.string(version >= 8)?;
-        out.generation_id_or_member_epoch = r.i32()?;
-        out.member_id = r.string(version >= 8)?;
+        if version >= 1 {
+            out.generation_id_or_member_epoch = r.i32()?;
+        }
+        if version >= 1 {
+            out.member_id = r.string(version >= 8)?;
+        }
         if version >= 7 {
             out.group_instance_id = r.nullable_string(version >= 8)?;
         }
-        if version <= 4 {
+        if (2..=4).contains(&version) {
             out.retention_time_ms = r.i64()?;
         }
         out.topics = r.array(version >= 8, 3, version, OffsetCommitRequestTopic::decode)?;
@@ -132,6 +140,8 @@ pub struct OffsetCommitRequestPartition {
     pub committed_offset: i64,
     /// `CommittedLeaderEpoch`, versions 6+; default -1.
     pub committed_leader_epoch: i32,
+    /// `CommitTimestamp`, versions 1; default -1.
+    pub commit_timestamp: i64,
     /// `CommittedMetadata`, versions 0+, nullable.
     pub committed_metadata: Option<Str>,
 }
@@ -142,6 +152,7 @@ impl Default for OffsetCommitRequestPartition {
             partition_index: Default::default(),
             committed_offset: Default::default(),
             committed_leader_epoch: -1,
+            commit_timestamp: -1,
             committed_metadata: Some(Default::default()),
         }
     }
@@ -153,6 +164,11 @@ impl OffsetCommitRequestPartition {
         w.i64(self.committed_offset);
         if version >= 6 {
             w.i32(self.committed_leader_epoch);
+        }
+        if version == 1 {
+            w.i64(self.commit_timestamp);
+        } else if self.commit_timestamp != -1 {
+            return Err(EncodeError::UnsupportedField { field: "CommitTimestamp", version });
         }
         w.nullable_string(self.committed_metadata.as_ref(), version >= 8)?;
         if version >= 8 {
@@ -168,6 +184,9 @@ impl OffsetCommitRequestPartition {
         if version >= 6 {
             out.committed_leader_epoch = r.i32()?;
         }
+        if version == 1 {
+            out.commit_timestamp = r.i64()?;
+        }
         out.committed_metadata = r.nullable_string(version >= 8)?;
         if version >= 8 {
             r.skip_tags()?;
@@ -176,7 +195,7 @@ impl OffsetCommitRequestPartition {
     }
 }
 
-/// `OffsetCommitResponse`, versions 2-10.
+/// `OffsetCommitResponse`, versions 0-10, of which 2-10 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponse {
     /// `ThrottleTimeMs`, versions 3+.
@@ -189,7 +208,7 @@ impl Message for OffsetCommitResponse {
     const VERSIONS: VersionRange = VersionRange::new(2, 10);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetCommitResponse", version, 2, 10)?;
+        w.check_version("OffsetCommitResponse", version, 0, 10)?;
         if version >= 3 {
             w.i32(self.throttle_time_ms);
         }
@@ -201,7 +220,7 @@ impl Message for OffsetCommitResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetCommitResponse", version, 2, 10)?;
+        r.check_version("OffsetCommitResponse", version, 0, 10)?;
         let mut out = Self::default();
         if version >= 3 {
             out.throttle_time_ms = r.i32()?;

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `OffsetFetchRequest`, versions 1-10.
+/// `OffsetFetchRequest`, versions 0-10, of which 1-10 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OffsetFetchRequest {
     /// `GroupId`, versions 0-7.
@@ -31,7 +31,7 @@ impl Message for OffsetFetchRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 10);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetFetchRequest", version, 1, 10)?;
+        w.check_version("OffsetFetchRequest", version, 0, 10)?;
         if version <= 7 {
             w.string(&self.group_id, version >= 6)?;
         } else if !self.group_id.is_empty() {
@@ -62,7 +62,7 @@ impl Message for OffsetFetchRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetFetchRequest", version, 1, 10)?;
+        r.check_version("OffsetFetchRequest", version, 0, 10)?;
         let mut out = Self::default();
         if version <= 7 {
             out.group_id = r.string(version >= 6)?;
@@ -218,7 +218,7 @@ impl OffsetFetchRequestTopics {
     }
 }
 
-/// `OffsetFetchResponse`, versions 1-10.
+/// `OffsetFetchResponse`, versions 0-10, of which 1-10 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponse {
     /// `ThrottleTimeMs`, versions 3+.
@@ -235,7 +235,7 @@ impl Message for OffsetFetchResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 10);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetFetchResponse", version, 1, 10)?;
+        w.check_version("OffsetFetchResponse", version, 0, 10)?;
         if version >= 3 {
             w.i32(self.throttle_time_ms);
         }
@@ -259,7 +259,7 @@ impl Message for OffsetFetchResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetFetchResponse", version, 1, 10)?;
+        r.check_version("OffsetFetchResponse", version, 0, 10)?;
         let mut out = Self::default();
         if version >= 3 {
             out.throttle_time_ms = r.i32()?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `OffsetForLeaderEpochRequest`, versions 2-4.
+/// `OffsetForLeaderEpochRequest`, versions 0-4, of which 2-4 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OffsetForLeaderEpochRequest {
     /// `ReplicaId`, versions 3+; default -2.
@@ -21,7 +21,7 @@ impl Message for OffsetForLeaderEpochRequest {
     const VERSIONS: VersionRange = VersionRange::new(2, 4);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetForLeaderEpochRequest", version, 2, 4)?;
+        w.check_version("OffsetForLeaderEpochRequest", version, 0, 4)?;
         if version >= 3 {
             w.i32(self.replica_id);
         }
@@ -33,7 +33,7 @@ impl Message for OffsetForLeaderEpochRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetForLeaderEpochRequest", version, 2, 4)?;
+        r.check_version("OffsetForLeaderEpochRequest", version, 0, 4)?;
         let mut out = Self::default();
         if version >= 3 {
             out.replica_id = r.i32()?;
@@ -73,7 +73,7 @@ impl OffsetForLeaderTopic {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.topic = r.string(version >= 4)?;
-        out.partitions = r.array(version >= 4, 12, version, OffsetForLeaderPartition::decode)?;
+        out.partitions = r.array(version >= 4, 8, version, OffsetForLeaderPartition::decode)?;
         if version >= 4 {
             r.skip_tags()?;
         }
@@ -101,7 +101,9 @@ impl Default for OffsetForLeaderPartition {
 impl OffsetForLeaderPartition {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition);
-        w.i32(self.current_leader_epoch);
+        if version >= 2 {
+            w.i32(self.current_leader_epoch);
+        }
         w.i32(self.leader_epoch);
         if version >= 4 {
             w.unsigned_varint(0);
@@ -112,7 +114,9 @@ impl OffsetForLeaderPartition {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition = r.i32()?;
-        out.current_leader_epoch = r.i32()?;
+        if version >= 2 {
+            out.current_leader_epoch = r.i32()?;
+        }
         out.leader_epoch = r.i32()?;
         if version >= 4 {
             r.skip_tags()?;
@@ -121,7 +125,7 @@ impl OffsetForLeaderPartition {
     }
 }
 
-/// `OffsetForLeaderEpochResponse`, versions 2-4.
+/// `OffsetForLeaderEpochResponse`, versions 0-4, of which 2-4 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetForLeaderEpochResponse {
     /// `ThrottleTimeMs`, versions 2+.
@@ -134,8 +138,10 @@ impl Message for OffsetForLeaderEpochResponse {
     const VERSIONS: VersionRange = VersionRange::new(2, 4);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("OffsetForLeaderEpochResponse", version, 2, 4)?;
-        w.i32(self.throttle_time_ms);
+        w.check_version("OffsetForLeaderEpochResponse", version, 0, 4)?;
+        if version >= 2 {
+            w.i32(self.throttle_time_ms);
+        }
         w.array(&self.topics, version >= 4, version, OffsetForLeaderTopicResult::encode)?;
         if version >= 4 {
             w.unsigned_varint(0);
@@ -144,9 +150,11 @@ impl Message for OffsetForLeaderEpochResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("OffsetForLeaderEpochResponse", version, 2, 4)?;
+        r.check_version("OffsetForLeaderEpochResponse", version, 0, 4)?;
         let mut out = Self::default();
-        out.throttle_time_ms = r.i32()?;
+        if version >= 2 {
+            out.throttle_time_ms = r.i32()?;
+        }
         out.topics = r.array(version >= 4, 3, version, OffsetForLeaderTopicResult::decode)?;
         if version >= 4 {
             r.skip_tags()?;
@@ -177,7 +185,7 @@ impl OffsetForLeaderTopicResult {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.topic = r.string(version >= 4)?;
-        out.partitions = r.array(version >= 4, 18, version, EpochEndOffset::decode)?;
+        out.partitions = r.array(version >= 4, 14, version, EpochEndOffset::decode)?;
         if version >= 4 {
             r.skip_tags()?;
         }
@@ -213,7 +221,9 @@ impl EpochEndOffset {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i16(self.error_code);
         w.i32(self.partition);
-        w.i32(self.leader_epoch);
+        if version >= 1 {
+            w.i32(self.leader_epoch);
+        }
         w.i64(self.end_offset);
         if version >= 4 {
             w.unsigned_varint(0);
@@ -225,7 +235,9 @@ impl EpochEndOffset {
         let mut out = Self::default();
         out.error_code = r.i16()?;
         out.partition = r.i32()?;
-        out.leader_epoch = r.i32()?;
+        if version >= 1 {
+            out.leader_epoch = r.i32()?;
+        }
         out.end_offset = r.i64()?;
         if version >= 4 {
             r.skip_tags()?;

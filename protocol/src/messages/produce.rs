@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Writer};
 
-/// `ProduceRequest`, versions 3-13.
+/// `ProduceRequest`, versions 0-13, of which 3-13 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProduceRequest {
     /// `TransactionalId`, versions 3+, nullable; default null.
@@ -20,8 +20,12 @@ impl Message for ProduceRequest {
     const VERSIONS: VersionRange = VersionRange::new(3, 13);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ProduceRequest", version, 3, 13)?;
-        w.nullable_string(self.transactional_id.as_ref(), version >= 9)?;
+        w.check_version("ProduceRequest", version, 0, 13)?;
+        if version >= 3 {
+            w.nullable_string(self.transactional_id.as_ref(), version >= 9)?;
+        } else if self.transactional_id.is_some() {
+            return Err(EncodeError::UnsupportedField { field: "TransactionalId", version });
+        }
         w.i16(self.acks);
         w.i32(self.timeout_ms);
         w.array(&self.topic_data, version >= 9, version, TopicProduceData::encode)?;
@@ -32,9 +36,11 @@ impl Message for ProduceRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ProduceRequest", version, 3, 13)?;
+        r.check_version("ProduceRequest", version, 0, 13)?;
         let mut out = Self::default();
-        out.transactional_id = r.nullable_string(version >= 9)?;
+        if version >= 3 {
+            out.transactional_id = r.nullable_string(version >= 9)?;
+        }
         out.acks = r.i16()?;
         out.timeout_ms = r.i32()?;
         out.topic_data = r.array(version >= 9, 3, version, TopicProduceData::decode)?;
@@ -122,7 +128,7 @@ impl PartitionProduceData {
     }
 }
 
-/// `ProduceResponse`, versions 3-13.
+/// `ProduceResponse`, versions 0-13, of which 3-13 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProduceResponse {
     /// `Responses`, versions 0+.
@@ -137,9 +143,11 @@ impl Message for ProduceResponse {
     const VERSIONS: VersionRange = VersionRange::new(3, 13);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ProduceResponse", version, 3, 13)?;
+        w.check_version("ProduceResponse", version, 0, 13)?;
         w.array(&self.responses, version >= 9, version, TopicProduceResponse::encode)?;
-        w.i32(self.throttle_time_ms);
+        if version >= 1 {
+            w.i32(self.throttle_time_ms);
+        }
         if !self.node_endpoints.is_empty() && version < 10 {
             return Err(EncodeError::UnsupportedField { field: "NodeEndpoints", version });
         }
@@ -153,10 +161,12 @@ impl Message for ProduceResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ProduceResponse", version, 3, 13)?;
+        r.check_version("ProduceResponse", version, 0, 13)?;
         let mut out = Self::default();
         out.responses = r.array(version >= 9, 3, version, TopicProduceResponse::decode)?;
-        out.throttle_time_ms = r.i32()?;
+        if version >= 1 {
+            out.throttle_time_ms = r.i32()?;
+        }
         if version >= 9 {
             r.tags(|r, tag| {
                 match tag {
@@ -206,7 +216,7 @@ impl TopicProduceResponse {
         if version >= 13 {
             out.topic_id = r.uuid()?;
         }
-        out.partition_responses = r.array(version >= 9, 22, version, PartitionProduceResponse::decode)?;
+        out.partition_responses = r.array(version >= 9, 14, version, PartitionProduceResponse::decode)?;
         if version >= 9 {
             r.skip_tags()?;
         }
@@ -255,7 +265,9 @@ impl PartitionProduceResponse {
         w.i32(self.index);
         w.i16(self.error_code);
         w.i64(self.base_offset);
-        w.i64(self.log_append_time_ms);
+        if version >= 2 {
+            w.i64(self.log_append_time_ms);
+        }
         if version >= 5 {
             w.i64(self.log_start_offset);
         }
@@ -282,7 +294,9 @@ impl PartitionProduceResponse {
         out.index = r.i32()?;
         out.error_code = r.i16()?;
         out.base_offset = r.i64()?;
-        out.log_append_time_ms = r.i64()?;
+        if version >= 2 {
+            out.log_append_time_ms = r.i64()?;
+        }
         if version >= 5 {
             out.log_start_offset = r.i64()?;
         }

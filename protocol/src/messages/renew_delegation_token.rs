@@ -4,7 +4,7 @@ use bytes::Bytes;
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
 
-/// `RenewDelegationTokenRequest`, versions 1-2.
+/// `RenewDelegationTokenRequest`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RenewDelegationTokenRequest {
     /// `Hmac`, versions 0+.
@@ -17,7 +17,7 @@ impl Message for RenewDelegationTokenRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("RenewDelegationTokenRequest", version, 1, 2)?;
+        w.check_version("RenewDelegationTokenRequest", version, 0, 2)?;
         w.bytes(&self.hmac, version >= 2)?;
         w.i64(self.renew_period_ms);
         if version >= 2 {
@@ -27,7 +27,7 @@ impl Message for RenewDelegationTokenRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("RenewDelegationTokenRequest", version, 1, 2)?;
+        r.check_version("RenewDelegationTokenRequest", version, 0, 2)?;
         let mut out = Self::default();
         out.hmac = r.bytes(version >= 2)?;
         out.renew_period_ms = r.i64()?;
@@ -43,7 +43,7 @@ impl Request for RenewDelegationTokenRequest {
     type Response = RenewDelegationTokenResponse;
 }
 
-/// `RenewDelegationTokenResponse`, versions 1-2.
+/// `RenewDelegationTokenResponse`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RenewDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
@@ -58,7 +58,7 @@ impl Message for RenewDelegationTokenResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("RenewDelegationTokenResponse", version, 1, 2)?;
+        w.check_version("RenewDelegationTokenResponse", version, 0, 2)?;
         w.i16(self.error_code);
         w.i64(self.expiry_timestamp_ms);
         w.i32(self.throttle_time_ms);
@@ -69,7 +69,7 @@ impl Message for RenewDelegationTokenResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("RenewDelegationTokenResponse", version, 1, 2)?;
+        r.check_version("RenewDelegationTokenResponse", version, 0, 2)?;
         let mut out = Self::default();
         out.error_code = r.i16()?;
         out.expiry_timestamp_ms = r.i64()?;

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `ShareAcknowledgeRequest`, versions 1-2.
+/// `ShareAcknowledgeRequest`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShareAcknowledgeRequest {
     /// `GroupId`, versions 0+, nullable; default null.
@@ -34,7 +34,7 @@ impl Message for ShareAcknowledgeRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareAcknowledgeRequest", version, 1, 2)?;
+        w.check_version("ShareAcknowledgeRequest", version, 0, 2)?;
         w.nullable_string(self.group_id.as_ref(), true)?;
         w.nullable_string(self.member_id.as_ref(), true)?;
         w.i32(self.share_session_epoch);
@@ -49,7 +49,7 @@ impl Message for ShareAcknowledgeRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareAcknowledgeRequest", version, 1, 2)?;
+        r.check_version("ShareAcknowledgeRequest", version, 0, 2)?;
         let mut out = Self::default();
         out.group_id = r.nullable_string(true)?;
         out.member_id = r.nullable_string(true)?;
@@ -153,7 +153,7 @@ impl AcknowledgementBatch {
     }
 }
 
-/// `ShareAcknowledgeResponse`, versions 1-2.
+/// `ShareAcknowledgeResponse`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareAcknowledgeResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -174,7 +174,7 @@ impl Message for ShareAcknowledgeResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareAcknowledgeResponse", version, 1, 2)?;
+        w.check_version("ShareAcknowledgeResponse", version, 0, 2)?;
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_string(self.error_message.as_ref(), true)?;
@@ -188,7 +188,7 @@ impl Message for ShareAcknowledgeResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareAcknowledgeResponse", version, 1, 2)?;
+        r.check_version("ShareAcknowledgeResponse", version, 0, 2)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;

@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Writer};
 
-/// `ShareFetchRequest`, versions 1-2.
+/// `ShareFetchRequest`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShareFetchRequest {
     /// `GroupId`, versions 0+, nullable; default null.
@@ -55,15 +55,23 @@ impl Message for ShareFetchRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareFetchRequest", version, 1, 2)?;
+        w.check_version("ShareFetchRequest", version, 0, 2)?;
         w.nullable_string(self.group_id.as_ref(), true)?;
         w.nullable_string(self.member_id.as_ref(), true)?;
         w.i32(self.share_session_epoch);
         w.i32(self.max_wait_ms);
         w.i32(self.min_bytes);
         w.i32(self.max_bytes);
-        w.i32(self.max_records);
-        w.i32(self.batch_size);
+        if version >= 1 {
+            w.i32(self.max_records);
+        } else if self.max_records != 0 {
+            return Err(EncodeError::UnsupportedField { field: "MaxRecords", version });
+        }
+        if version >= 1 {
+            w.i32(self.batch_size);
+        } else if self.batch_size != 0 {
+            return Err(EncodeError::UnsupportedField { field: "BatchSize", version });
+        }
         if version >= 2 {
             w.i8(self.share_acquire_mode);
         }
@@ -79,7 +87,7 @@ impl Message for ShareFetchRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareFetchRequest", version, 1, 2)?;
+        r.check_version("ShareFetchRequest", version, 0, 2)?;
         let mut out = Self::default();
         out.group_id = r.nullable_string(true)?;
         out.member_id = r.nullable_string(true)?;
@@ -87,8 +95,12 @@ impl Message for ShareFetchRequest {
         out.max_wait_ms = r.i32()?;
         out.min_bytes = r.i32()?;
         out.max_bytes = r.i32()?;
-        out.max_records = r.i32()?;
-        out.batch_size = r.i32()?;
+        if version >= 1 {
+            out.max_records = r.i32()?;
+        }
+        if version >= 1 {
+            out.batch_size = r.i32()?;
+        }
         if version >= 2 {
             out.share_acquire_mode = r.i8()?;
         }
@@ -138,6 +150,8 @@ impl FetchTopic {
 pub struct FetchPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
+    /// `PartitionMaxBytes`, versions 0.
+    pub partition_max_bytes: i32,
     /// `AcknowledgementBatches`, versions 0+.
     pub acknowledgement_batches: Vec<AcknowledgementBatch>,
 }
@@ -145,6 +159,11 @@ pub struct FetchPartition {
 impl FetchPartition {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition_index);
+        if version <= 0 {
+            w.i32(self.partition_max_bytes);
+        } else if self.partition_max_bytes != 0 {
+            return Err(EncodeError::UnsupportedField { field: "PartitionMaxBytes", version });
+        }
         w.array(&self.acknowledgement_batches, true, version, AcknowledgementBatch::encode)?;
         w.unsigned_varint(0);
         Ok(())
@@ -153,6 +172,9 @@ impl FetchPartition {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = r.i32()?;
+        if version <= 0 {
+            out.partition_max_bytes = r.i32()?;
+        }
         out.acknowledgement_batches = r.array(true, 18, version, AcknowledgementBatch::decode)?;
         r.skip_tags()?;
         Ok(out)
@@ -221,7 +243,7 @@ impl ForgottenTopic {
     }
 }
 
-/// `ShareFetchResponse`, versions 1-2.
+/// `ShareFetchResponse`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareFetchResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -242,11 +264,15 @@ impl Message for ShareFetchResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareFetchResponse", version, 1, 2)?;
+        w.check_version("ShareFetchResponse", version, 0, 2)?;
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_string(self.error_message.as_ref(), true)?;
-        w.i32(self.acquisition_lock_timeout_ms);
+        if version >= 1 {
+            w.i32(self.acquisition_lock_timeout_ms);
+        } else if self.acquisition_lock_timeout_ms != 0 {
+            return Err(EncodeError::UnsupportedField { field: "AcquisitionLockTimeoutMs", version });
+        }
         w.array(&self.responses, true, version, ShareFetchableTopicResponse::encode)?;
         w.array(&self.node_endpoints, true, version, NodeEndpoint::encode)?;
         w.unsigned_varint(0);
@@ -254,12 +280,14 @@ impl Message for ShareFetchResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareFetchResponse", version, 1, 2)?;
+        r.check_version("ShareFetchResponse", version, 0, 2)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;
         out.error_message = r.nullable_string(true)?;
-        out.acquisition_lock_timeout_ms = r.i32()?;
+        if version >= 1 {
+            out.acquisition_lock_timeout_ms = r.i32()?;
+        }
         out.responses = r.array(true, 18, version, ShareFetchableTopicResponse::decode)?;
         out.node_endpoints = r.array(true, 11, version, NodeEndpoint::decode)?;
         r.skip_tags()?;
@@ -322,7 +350,7 @@ impl PartitionData {
         w.i16(self.acknowledge_error_code);
         w.nullable_string(self.acknowledge_error_message.as_ref(), true)?;
         self.current_leader.encode(w, version)?;
-        if self.records.is_none() {
+        if self.records.is_none() && version > 0 {
             return Err(EncodeError::UnexpectedNull { field: "Records", version });
         }
         w.records(self.records.as_ref(), true)?;
@@ -340,7 +368,9 @@ impl PartitionData {
         out.acknowledge_error_message = r.nullable_string(true)?;
         out.current_leader = LeaderIdAndEpoch::decode(r, version)?;
         out.records = r.records(true)?;
-        r.present(out.records.as_ref())?;
+        if version > 0 {
+            r.present(out.records.as_ref())?;
+        }
         out.acquired_records = r.array(true, 19, version, AcquiredRecords::decode)?;
         r.skip_tags()?;
         Ok(out)

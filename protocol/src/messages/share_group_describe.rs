@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `ShareGroupDescribeRequest`, versions 1.
+/// `ShareGroupDescribeRequest`, versions 0-1, of which 1 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupDescribeRequest {
     /// `GroupIds`, versions 0+.
@@ -16,7 +16,7 @@ impl Message for ShareGroupDescribeRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 1);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareGroupDescribeRequest", version, 1, 1)?;
+        w.check_version("ShareGroupDescribeRequest", version, 0, 1)?;
         w.array(&self.group_ids, true, version, |x, w, _| w.string(x, true))?;
         w.bool(self.include_authorized_operations);
         w.unsigned_varint(0);
@@ -24,7 +24,7 @@ impl Message for ShareGroupDescribeRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareGroupDescribeRequest", version, 1, 1)?;
+        r.check_version("ShareGroupDescribeRequest", version, 0, 1)?;
         let mut out = Self::default();
         out.group_ids = r.array(true, 1, version, |r, _| r.string(true))?;
         out.include_authorized_operations = r.bool()?;
@@ -38,7 +38,7 @@ impl Request for ShareGroupDescribeRequest {
     type Response = ShareGroupDescribeResponse;
 }
 
-/// `ShareGroupDescribeResponse`, versions 1.
+/// `ShareGroupDescribeResponse`, versions 0-1, of which 1 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupDescribeResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -51,7 +51,7 @@ impl Message for ShareGroupDescribeResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 1);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareGroupDescribeResponse", version, 1, 1)?;
+        w.check_version("ShareGroupDescribeResponse", version, 0, 1)?;
         w.i32(self.throttle_time_ms);
         w.array(&self.groups, true, version, DescribedGroup::encode)?;
         w.unsigned_varint(0);
@@ -59,7 +59,7 @@ impl Message for ShareGroupDescribeResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareGroupDescribeResponse", version, 1, 1)?;
+        r.check_version("ShareGroupDescribeResponse", version, 0, 1)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.groups = r.array(true, 20, version, DescribedGroup::decode)?;

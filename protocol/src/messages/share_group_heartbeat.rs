@@ -3,7 +3,7 @@ use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::types::TopicId;
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `ShareGroupHeartbeatRequest`, versions 1.
+/// `ShareGroupHeartbeatRequest`, versions 0-1, of which 1 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupHeartbeatRequest {
     /// `GroupId`, versions 0+.
@@ -22,7 +22,7 @@ impl Message for ShareGroupHeartbeatRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 1);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareGroupHeartbeatRequest", version, 1, 1)?;
+        w.check_version("ShareGroupHeartbeatRequest", version, 0, 1)?;
         w.string(&self.group_id, true)?;
         w.string(&self.member_id, true)?;
         w.i32(self.member_epoch);
@@ -33,7 +33,7 @@ impl Message for ShareGroupHeartbeatRequest {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareGroupHeartbeatRequest", version, 1, 1)?;
+        r.check_version("ShareGroupHeartbeatRequest", version, 0, 1)?;
         let mut out = Self::default();
         out.group_id = r.string(true)?;
         out.member_id = r.string(true)?;
@@ -50,7 +50,7 @@ impl Request for ShareGroupHeartbeatRequest {
     type Response = ShareGroupHeartbeatResponse;
 }
 
-/// `ShareGroupHeartbeatResponse`, versions 1.
+/// `ShareGroupHeartbeatResponse`, versions 0-1, of which 1 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupHeartbeatResponse {
     /// `ThrottleTimeMs`, versions 0+.
@@ -73,7 +73,7 @@ impl Message for ShareGroupHeartbeatResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 1);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("ShareGroupHeartbeatResponse", version, 1, 1)?;
+        w.check_version("ShareGroupHeartbeatResponse", version, 0, 1)?;
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_string(self.error_message.as_ref(), true)?;
@@ -86,7 +86,7 @@ impl Message for ShareGroupHeartbeatResponse {
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("ShareGroupHeartbeatResponse", version, 1, 1)?;
+        r.check_version("ShareGroupHeartbeatResponse", version, 0, 1)?;
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;

@@ -2,7 +2,7 @@
 use crate::api::{ApiKey, Message, Request, VersionRange};
 use crate::wire::{DecodeError, EncodeError, Reader, Str, Writer};
 
-/// `WriteTxnMarkersRequest`, versions 1-2.
+/// `WriteTxnMarkersRequest`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteTxnMarkersRequest {
     /// `Markers`, versions 0+.
@@ -13,17 +13,21 @@ impl Message for WriteTxnMarkersRequest {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("WriteTxnMarkersRequest", version, 1, 2)?;
-        w.array(&self.markers, true, version, WritableTxnMarker::encode)?;
-        w.unsigned_varint(0);
+        w.check_version("WriteTxnMarkersRequest", version, 0, 2)?;
+        w.array(&self.markers, version >= 1, version, WritableTxnMarker::encode)?;
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("WriteTxnMarkersRequest", version, 1, 2)?;
+        r.check_version("WriteTxnMarkersRequest", version, 0, 2)?;
         let mut out = Self::default();
-        out.markers = r.array(true, 17, version, WritableTxnMarker::decode)?;
-        r.skip_tags()?;
+        out.markers = r.array(version >= 1, 17, version, WritableTxnMarker::decode)?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
@@ -55,12 +59,14 @@ impl WritableTxnMarker {
         w.i64(self.producer_id);
         w.i16(self.producer_epoch);
         w.bool(self.transaction_result);
-        w.array(&self.topics, true, version, WritableTxnMarkerTopic::encode)?;
+        w.array(&self.topics, version >= 1, version, WritableTxnMarkerTopic::encode)?;
         w.i32(self.coordinator_epoch);
         if version >= 2 {
             w.i8(self.transaction_version);
         }
-        w.unsigned_varint(0);
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
@@ -69,12 +75,14 @@ impl WritableTxnMarker {
         out.producer_id = r.i64()?;
         out.producer_epoch = r.i16()?;
         out.transaction_result = r.bool()?;
-        out.topics = r.array(true, 3, version, WritableTxnMarkerTopic::decode)?;
+        out.topics = r.array(version >= 1, 3, version, WritableTxnMarkerTopic::decode)?;
         out.coordinator_epoch = r.i32()?;
         if version >= 2 {
             out.transaction_version = r.i8()?;
         }
-        r.skip_tags()?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
@@ -90,25 +98,29 @@ pub struct WritableTxnMarkerTopic {
 
 impl WritableTxnMarkerTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.string(&self.name, true)?;
-        w.array(&self.partition_indexes, true, version, |x, w, _| {
+        w.string(&self.name, version >= 1)?;
+        w.array(&self.partition_indexes, version >= 1, version, |x, w, _| {
             w.i32(*x);
             Ok(())
         })?;
-        w.unsigned_varint(0);
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
-        out.name = r.string(true)?;
-        out.partition_indexes = r.array(true, 4, version, |r, _| r.i32())?;
-        r.skip_tags()?;
+        out.name = r.string(version >= 1)?;
+        out.partition_indexes = r.array(version >= 1, 4, version, |r, _| r.i32())?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
 
-/// `WriteTxnMarkersResponse`, versions 1-2.
+/// `WriteTxnMarkersResponse`, versions 0-2, of which 1-2 may be asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteTxnMarkersResponse {
     /// `Markers`, versions 0+.
@@ -119,17 +131,21 @@ impl Message for WriteTxnMarkersResponse {
     const VERSIONS: VersionRange = VersionRange::new(1, 2);
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.check_version("WriteTxnMarkersResponse", version, 1, 2)?;
-        w.array(&self.markers, true, version, WritableTxnMarkerResult::encode)?;
-        w.unsigned_varint(0);
+        w.check_version("WriteTxnMarkersResponse", version, 0, 2)?;
+        w.array(&self.markers, version >= 1, version, WritableTxnMarkerResult::encode)?;
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        r.check_version("WriteTxnMarkersResponse", version, 1, 2)?;
+        r.check_version("WriteTxnMarkersResponse", version, 0, 2)?;
         let mut out = Self::default();
-        out.markers = r.array(true, 10, version, WritableTxnMarkerResult::decode)?;
-        r.skip_tags()?;
+        out.markers = r.array(version >= 1, 10, version, WritableTxnMarkerResult::decode)?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
@@ -146,16 +162,20 @@ pub struct WritableTxnMarkerResult {
 impl WritableTxnMarkerResult {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i64(self.producer_id);
-        w.array(&self.topics, true, version, WritableTxnMarkerTopicResult::encode)?;
-        w.unsigned_varint(0);
+        w.array(&self.topics, version >= 1, version, WritableTxnMarkerTopicResult::encode)?;
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.producer_id = r.i64()?;
-        out.topics = r.array(true, 3, version, WritableTxnMarkerTopicResult::decode)?;
-        r.skip_tags()?;
+        out.topics = r.array(version >= 1, 3, version, WritableTxnMarkerTopicResult::decode)?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
@@ -171,17 +191,21 @@ pub struct WritableTxnMarkerTopicResult {
 
 impl WritableTxnMarkerTopicResult {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.string(&self.name, true)?;
-        w.array(&self.partitions, true, version, WritableTxnMarkerPartitionResult::encode)?;
-        w.unsigned_varint(0);
+        w.string(&self.name, version >= 1)?;
+        w.array(&self.partitions, version >= 1, version, WritableTxnMarkerPartitionResult::encode)?;
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
-        out.name = r.string(true)?;
-        out.partitions = r.array(true, 7, version, WritableTxnMarkerPartitionResult::decode)?;
-        r.skip_tags()?;
+        out.name = r.string(version >= 1)?;
+        out.partitions = r.array(version >= 1, 6, version, WritableTxnMarkerPartitionResult::decode)?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }
@@ -196,18 +220,22 @@ pub struct WritableTxnMarkerPartitionResult {
 }
 
 impl WritableTxnMarkerPartitionResult {
-    fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition_index);
         w.i16(self.error_code);
-        w.unsigned_varint(0);
+        if version >= 1 {
+            w.unsigned_varint(0);
+        }
         Ok(())
     }
 
-    fn decode(r: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = r.i32()?;
         out.error_code = r.i16()?;
-        r.skip_tags()?;
+        if version >= 1 {
+            r.skip_tags()?;
+        }
         Ok(out)
     }
 }

@@ -11,6 +11,10 @@ pub(crate) fn request_from_json(key: ApiKey, json: &Value) -> Option<AnyRequest>
         ApiKey::Fetch => messages::FetchRequest::from_json(json).into(),
         ApiKey::ListOffsets => messages::ListOffsetsRequest::from_json(json).into(),
         ApiKey::Metadata => messages::MetadataRequest::from_json(json).into(),
+        ApiKey::LeaderAndIsr => messages::LeaderAndIsrRequest::from_json(json).into(),
+        ApiKey::StopReplica => messages::StopReplicaRequest::from_json(json).into(),
+        ApiKey::UpdateMetadata => messages::UpdateMetadataRequest::from_json(json).into(),
+        ApiKey::ControlledShutdown => messages::ControlledShutdownRequest::from_json(json).into(),
         ApiKey::OffsetCommit => messages::OffsetCommitRequest::from_json(json).into(),
         ApiKey::OffsetFetch => messages::OffsetFetchRequest::from_json(json).into(),
         ApiKey::FindCoordinator => messages::FindCoordinatorRequest::from_json(json).into(),
@@ -126,6 +130,10 @@ pub(crate) fn request_random(key: ApiKey, source: &mut Source<'_>, version: i16)
         ApiKey::Fetch => messages::FetchRequest::random(source, version).into(),
         ApiKey::ListOffsets => messages::ListOffsetsRequest::random(source, version).into(),
         ApiKey::Metadata => messages::MetadataRequest::random(source, version).into(),
+        ApiKey::LeaderAndIsr => messages::LeaderAndIsrRequest::random(source, version).into(),
+        ApiKey::StopReplica => messages::StopReplicaRequest::random(source, version).into(),
+        ApiKey::UpdateMetadata => messages::UpdateMetadataRequest::random(source, version).into(),
+        ApiKey::ControlledShutdown => messages::ControlledShutdownRequest::random(source, version).into(),
         ApiKey::OffsetCommit => messages::OffsetCommitRequest::random(source, version).into(),
         ApiKey::OffsetFetch => messages::OffsetFetchRequest::random(source, version).into(),
         ApiKey::FindCoordinator => messages::FindCoordinatorRequest::random(source, version).into(),
@@ -265,6 +273,10 @@ pub(crate) fn response_from_json(key: ApiKey, json: &Value) -> Option<AnyRespons
         ApiKey::Fetch => messages::FetchResponse::from_json(json).into(),
         ApiKey::ListOffsets => messages::ListOffsetsResponse::from_json(json).into(),
         ApiKey::Metadata => messages::MetadataResponse::from_json(json).into(),
+        ApiKey::LeaderAndIsr => messages::LeaderAndIsrResponse::from_json(json).into(),
+        ApiKey::StopReplica => messages::StopReplicaResponse::from_json(json).into(),
+        ApiKey::UpdateMetadata => messages::UpdateMetadataResponse::from_json(json).into(),
+        ApiKey::ControlledShutdown => messages::ControlledShutdownResponse::from_json(json).into(),
         ApiKey::OffsetCommit => messages::OffsetCommitResponse::from_json(json).into(),
         ApiKey::OffsetFetch => messages::OffsetFetchResponse::from_json(json).into(),
         ApiKey::FindCoordinator => messages::FindCoordinatorResponse::from_json(json).into(),
@@ -380,6 +392,10 @@ pub(crate) fn response_random(key: ApiKey, source: &mut Source<'_>, version: i16
         ApiKey::Fetch => messages::FetchResponse::random(source, version).into(),
         ApiKey::ListOffsets => messages::ListOffsetsResponse::random(source, version).into(),
         ApiKey::Metadata => messages::MetadataResponse::random(source, version).into(),
+        ApiKey::LeaderAndIsr => messages::LeaderAndIsrResponse::random(source, version).into(),
+        ApiKey::StopReplica => messages::StopReplicaResponse::random(source, version).into(),
+        ApiKey::UpdateMetadata => messages::UpdateMetadataResponse::random(source, version).into(),
+        ApiKey::ControlledShutdown => messages::ControlledShutdownResponse::random(source, version).into(),
         ApiKey::OffsetCommit => messages::OffsetCommitResponse::random(source, version).into(),
         ApiKey::OffsetFetch => messages::OffsetFetchResponse::random(source, version).into(),
         ApiKey::FindCoordinator => messages::FindCoordinatorResponse::random(source, version).into(),
@@ -543,7 +559,9 @@ impl Build for messages::produce::ProduceRequest {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.transactional_id = Build::random(source, version);
+        if version >= 3 {
+            out.transactional_id = Build::random(source, version);
+        }
         out.acks = Build::random(source, version);
         out.timeout_ms = Build::random(source, version);
         out.topic_data = Build::random(source, version);
@@ -607,7 +625,9 @@ impl Build for messages::produce::ProduceResponse {
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
         out.responses = Build::random(source, version);
-        out.throttle_time_ms = Build::random(source, version);
+        if version >= 1 {
+            out.throttle_time_ms = Build::random(source, version);
+        }
         if version >= 10 {
             out.node_endpoints = Build::random(source, version);
         }
@@ -660,7 +680,9 @@ impl Build for messages::produce::PartitionProduceResponse {
         out.index = Build::random(source, version);
         out.error_code = Build::random(source, version);
         out.base_offset = Build::random(source, version);
-        out.log_append_time_ms = Build::random(source, version);
+        if version >= 2 {
+            out.log_append_time_ms = Build::random(source, version);
+        }
         if version >= 5 {
             out.log_start_offset = Build::random(source, version);
         }
@@ -768,8 +790,12 @@ impl Build for messages::fetch::FetchRequest {
         }
         out.max_wait_ms = Build::random(source, version);
         out.min_bytes = Build::random(source, version);
-        out.max_bytes = Build::random(source, version);
-        out.isolation_level = Build::random(source, version);
+        if version >= 3 {
+            out.max_bytes = Build::random(source, version);
+        }
+        if version >= 4 {
+            out.isolation_level = Build::random(source, version);
+        }
         if version >= 7 {
             out.session_id = Build::random(source, version);
         }
@@ -908,7 +934,9 @@ impl Build for messages::fetch::FetchResponse {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.throttle_time_ms = Build::random(source, version);
+        if version >= 1 {
+            out.throttle_time_ms = Build::random(source, version);
+        }
         if version >= 7 {
             out.error_code = Build::random(source, version);
         }
@@ -971,7 +999,9 @@ impl Build for messages::fetch::PartitionData {
         out.partition_index = Build::random(source, version);
         out.error_code = Build::random(source, version);
         out.high_watermark = Build::random(source, version);
-        out.last_stable_offset = Build::random(source, version);
+        if version >= 4 {
+            out.last_stable_offset = Build::random(source, version);
+        }
         if version >= 5 {
             out.log_start_offset = Build::random(source, version);
         }
@@ -984,7 +1014,9 @@ impl Build for messages::fetch::PartitionData {
         if version >= 12 {
             out.snapshot_id = Build::random(source, version);
         }
-        out.aborted_transactions = Build::random(source, version);
+        if version >= 4 {
+            out.aborted_transactions = Build::random(source, version);
+        }
         if version >= 11 {
             out.preferred_read_replica = Build::random(source, version);
         }
@@ -1138,6 +1170,7 @@ impl Build for messages::list_offsets::ListOffsetsPartition {
         object.field("partitionIndex", &mut out.partition_index);
         object.field("currentLeaderEpoch", &mut out.current_leader_epoch);
         object.field("timestamp", &mut out.timestamp);
+        object.field("maxNumOffsets", &mut out.max_num_offsets);
         object.end();
         out
     }
@@ -1149,6 +1182,9 @@ impl Build for messages::list_offsets::ListOffsetsPartition {
             out.current_leader_epoch = Build::random(source, version);
         }
         out.timestamp = Build::random(source, version);
+        if version <= 0 {
+            out.max_num_offsets = Build::random(source, version);
+        }
         out
     }
 }
@@ -1197,6 +1233,7 @@ impl Build for messages::list_offsets::ListOffsetsPartitionResponse {
         let mut object = Object::new(json);
         object.field("partitionIndex", &mut out.partition_index);
         object.field("errorCode", &mut out.error_code);
+        object.field("oldStyleOffsets", &mut out.old_style_offsets);
         object.field("timestamp", &mut out.timestamp);
         object.field("offset", &mut out.offset);
         object.field("leaderEpoch", &mut out.leader_epoch);
@@ -1208,8 +1245,15 @@ impl Build for messages::list_offsets::ListOffsetsPartitionResponse {
         let mut out = Self::default();
         out.partition_index = Build::random(source, version);
         out.error_code = Build::random(source, version);
-        out.timestamp = Build::random(source, version);
-        out.offset = Build::random(source, version);
+        if version <= 0 {
+            out.old_style_offsets = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.timestamp = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.offset = Build::random(source, version);
+        }
         if version >= 4 {
             out.leader_epoch = Build::random(source, version);
         }
@@ -1394,6 +1438,580 @@ impl Build for messages::metadata::MetadataResponsePartition {
     }
 }
 
+impl Build for messages::leader_and_isr::LeaderAndIsrRequest {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("controllerId", &mut out.controller_id);
+        object.field("isKRaftController", &mut out.is_k_raft_controller);
+        object.field("controllerEpoch", &mut out.controller_epoch);
+        object.field("brokerEpoch", &mut out.broker_epoch);
+        object.field("type", &mut out.r#type);
+        object.field("ungroupedPartitionStates", &mut out.ungrouped_partition_states);
+        object.field("topicStates", &mut out.topic_states);
+        object.field("liveLeaders", &mut out.live_leaders);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.controller_id = Build::random(source, version);
+        if version >= 7 {
+            out.is_k_raft_controller = Build::random(source, version);
+        }
+        out.controller_epoch = Build::random(source, version);
+        if version >= 2 {
+            out.broker_epoch = Build::random(source, version);
+        }
+        if version >= 5 {
+            out.r#type = Build::random(source, version);
+        }
+        if version <= 1 {
+            out.ungrouped_partition_states = Build::random(source, version);
+        }
+        if version >= 2 {
+            out.topic_states = Build::random(source, version);
+        }
+        out.live_leaders = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrTopicState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("topicId", &mut out.topic_id);
+        object.field("partitionStates", &mut out.partition_states);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        if version >= 5 {
+            out.topic_id = Build::random(source, version);
+        }
+        out.partition_states = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrLiveLeader {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("brokerId", &mut out.broker_id);
+        object.field("hostName", &mut out.host_name);
+        object.field("port", &mut out.port);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.broker_id = Build::random(source, version);
+        out.host_name = Build::random(source, version);
+        out.port = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrPartitionState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.field("controllerEpoch", &mut out.controller_epoch);
+        object.field("leader", &mut out.leader);
+        object.field("leaderEpoch", &mut out.leader_epoch);
+        object.field("isr", &mut out.isr);
+        object.field("partitionEpoch", &mut out.partition_epoch);
+        object.field("replicas", &mut out.replicas);
+        object.field("addingReplicas", &mut out.adding_replicas);
+        object.field("removingReplicas", &mut out.removing_replicas);
+        object.field("isNew", &mut out.is_new);
+        object.field("leaderRecoveryState", &mut out.leader_recovery_state);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        if version <= 1 {
+            out.topic_name = Build::random(source, version);
+        }
+        out.partition_index = Build::random(source, version);
+        out.controller_epoch = Build::random(source, version);
+        out.leader = Build::random(source, version);
+        out.leader_epoch = Build::random(source, version);
+        out.isr = Build::random(source, version);
+        out.partition_epoch = Build::random(source, version);
+        out.replicas = Build::random(source, version);
+        if version >= 3 {
+            out.adding_replicas = Build::random(source, version);
+        }
+        if version >= 3 {
+            out.removing_replicas = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.is_new = Build::random(source, version);
+        }
+        if version >= 6 {
+            out.leader_recovery_state = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrResponse {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("errorCode", &mut out.error_code);
+        object.field("partitionErrors", &mut out.partition_errors);
+        object.field("topics", &mut out.topics);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.error_code = Build::random(source, version);
+        if version <= 4 {
+            out.partition_errors = Build::random(source, version);
+        }
+        if version >= 5 {
+            out.topics = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrTopicError {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicId", &mut out.topic_id);
+        object.field("partitionErrors", &mut out.partition_errors);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_id = Build::random(source, version);
+        out.partition_errors = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::leader_and_isr::LeaderAndIsrPartitionError {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.field("errorCode", &mut out.error_code);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        if version <= 4 {
+            out.topic_name = Build::random(source, version);
+        }
+        out.partition_index = Build::random(source, version);
+        out.error_code = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaRequest {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("controllerId", &mut out.controller_id);
+        object.field("isKRaftController", &mut out.is_k_raft_controller);
+        object.field("controllerEpoch", &mut out.controller_epoch);
+        object.field("brokerEpoch", &mut out.broker_epoch);
+        object.field("deletePartitions", &mut out.delete_partitions);
+        object.field("ungroupedPartitions", &mut out.ungrouped_partitions);
+        object.field("topics", &mut out.topics);
+        object.field("topicStates", &mut out.topic_states);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.controller_id = Build::random(source, version);
+        if version >= 4 {
+            out.is_k_raft_controller = Build::random(source, version);
+        }
+        out.controller_epoch = Build::random(source, version);
+        if version >= 1 {
+            out.broker_epoch = Build::random(source, version);
+        }
+        if version <= 2 {
+            out.delete_partitions = Build::random(source, version);
+        }
+        if version <= 0 {
+            out.ungrouped_partitions = Build::random(source, version);
+        }
+        if (1..=2).contains(&version) {
+            out.topics = Build::random(source, version);
+        }
+        if version >= 3 {
+            out.topic_states = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaPartitionV0 {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        out.partition_index = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaTopicV1 {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("name", &mut out.name);
+        object.field("partitionIndexes", &mut out.partition_indexes);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.name = Build::random(source, version);
+        out.partition_indexes = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaTopicState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionStates", &mut out.partition_states);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        out.partition_states = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaPartitionState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.field("leaderEpoch", &mut out.leader_epoch);
+        object.field("deletePartition", &mut out.delete_partition);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.partition_index = Build::random(source, version);
+        out.leader_epoch = Build::random(source, version);
+        out.delete_partition = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaResponse {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("errorCode", &mut out.error_code);
+        object.field("partitionErrors", &mut out.partition_errors);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.error_code = Build::random(source, version);
+        out.partition_errors = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::stop_replica::StopReplicaPartitionError {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.field("errorCode", &mut out.error_code);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        out.partition_index = Build::random(source, version);
+        out.error_code = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataRequest {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("controllerId", &mut out.controller_id);
+        object.field("isKRaftController", &mut out.is_k_raft_controller);
+        object.field("type", &mut out.r#type);
+        object.field("controllerEpoch", &mut out.controller_epoch);
+        object.field("brokerEpoch", &mut out.broker_epoch);
+        object.field("ungroupedPartitionStates", &mut out.ungrouped_partition_states);
+        object.field("topicStates", &mut out.topic_states);
+        object.field("liveBrokers", &mut out.live_brokers);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.controller_id = Build::random(source, version);
+        if version >= 8 {
+            out.is_k_raft_controller = Build::random(source, version);
+        }
+        if version >= 8 {
+            out.r#type = Build::random(source, version);
+        }
+        out.controller_epoch = Build::random(source, version);
+        if version >= 5 {
+            out.broker_epoch = Build::random(source, version);
+        }
+        if version <= 4 {
+            out.ungrouped_partition_states = Build::random(source, version);
+        }
+        if version >= 5 {
+            out.topic_states = Build::random(source, version);
+        }
+        out.live_brokers = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataTopicState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("topicId", &mut out.topic_id);
+        object.field("partitionStates", &mut out.partition_states);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        if version >= 7 {
+            out.topic_id = Build::random(source, version);
+        }
+        out.partition_states = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataBroker {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("id", &mut out.id);
+        object.field("v0Host", &mut out.v0_host);
+        object.field("v0Port", &mut out.v0_port);
+        object.field("endpoints", &mut out.endpoints);
+        object.field("rack", &mut out.rack);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.id = Build::random(source, version);
+        if version <= 0 {
+            out.v0_host = Build::random(source, version);
+        }
+        if version <= 0 {
+            out.v0_port = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.endpoints = Build::random(source, version);
+        }
+        if version >= 2 {
+            out.rack = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataEndpoint {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("port", &mut out.port);
+        object.field("host", &mut out.host);
+        object.field("listener", &mut out.listener);
+        object.field("securityProtocol", &mut out.security_protocol);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.port = Build::random(source, version);
+        out.host = Build::random(source, version);
+        if version >= 3 {
+            out.listener = Build::random(source, version);
+        }
+        out.security_protocol = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataPartitionState {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.field("controllerEpoch", &mut out.controller_epoch);
+        object.field("leader", &mut out.leader);
+        object.field("leaderEpoch", &mut out.leader_epoch);
+        object.field("isr", &mut out.isr);
+        object.field("zkVersion", &mut out.zk_version);
+        object.field("replicas", &mut out.replicas);
+        object.field("offlineReplicas", &mut out.offline_replicas);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        if version <= 4 {
+            out.topic_name = Build::random(source, version);
+        }
+        out.partition_index = Build::random(source, version);
+        out.controller_epoch = Build::random(source, version);
+        out.leader = Build::random(source, version);
+        out.leader_epoch = Build::random(source, version);
+        out.isr = Build::random(source, version);
+        out.zk_version = Build::random(source, version);
+        out.replicas = Build::random(source, version);
+        if version >= 4 {
+            out.offline_replicas = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::update_metadata::UpdateMetadataResponse {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("errorCode", &mut out.error_code);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.error_code = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::controlled_shutdown::ControlledShutdownRequest {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("brokerId", &mut out.broker_id);
+        object.field("brokerEpoch", &mut out.broker_epoch);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.broker_id = Build::random(source, version);
+        if version >= 2 {
+            out.broker_epoch = Build::random(source, version);
+        }
+        out
+    }
+}
+
+impl Build for messages::controlled_shutdown::ControlledShutdownResponse {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("errorCode", &mut out.error_code);
+        object.field("remainingPartitions", &mut out.remaining_partitions);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.error_code = Build::random(source, version);
+        out.remaining_partitions = Build::random(source, version);
+        out
+    }
+}
+
+impl Build for messages::controlled_shutdown::RemainingPartition {
+    fn from_json(json: &Value) -> Self {
+        let mut out = Self::default();
+        let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
+        object.field("partitionIndex", &mut out.partition_index);
+        object.end();
+        out
+    }
+
+    fn random(source: &mut Source<'_>, version: i16) -> Self {
+        let mut out = Self::default();
+        out.topic_name = Build::random(source, version);
+        out.partition_index = Build::random(source, version);
+        out
+    }
+}
+
 impl Build for messages::offset_commit::OffsetCommitRequest {
     fn from_json(json: &Value) -> Self {
         let mut out = Self::default();
@@ -1411,12 +2029,16 @@ impl Build for messages::offset_commit::OffsetCommitRequest {
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
         out.group_id = Build::random(source, version);
-        out.generation_id_or_member_epoch = Build::random(source, version);
-        out.member_id = Build::random(source, version);
+        if version >= 1 {
+            out.generation_id_or_member_epoch = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.member_id = Build::random(source, version);
+        }
         if version >= 7 {
             out.group_instance_id = Build::random(source, version);
         }
-        if version <= 4 {
+        if (2..=4).contains(&version) {
             out.retention_time_ms = Build::random(source, version);
         }
         out.topics = Build::random(source, version);
@@ -1455,6 +2077,7 @@ impl Build for messages::offset_commit::OffsetCommitRequestPartition {
         object.field("partitionIndex", &mut out.partition_index);
         object.field("committedOffset", &mut out.committed_offset);
         object.field("committedLeaderEpoch", &mut out.committed_leader_epoch);
+        object.field("commitTimestamp", &mut out.commit_timestamp);
         object.field("committedMetadata", &mut out.committed_metadata);
         object.end();
         out
@@ -1466,6 +2089,9 @@ impl Build for messages::offset_commit::OffsetCommitRequestPartition {
         out.committed_offset = Build::random(source, version);
         if version >= 6 {
             out.committed_leader_epoch = Build::random(source, version);
+        }
+        if version == 1 {
+            out.commit_timestamp = Build::random(source, version);
         }
         out.committed_metadata = Build::random(source, version);
         out
@@ -2552,7 +3178,9 @@ impl Build for messages::create_topics::CreateTopicsRequest {
         let mut out = Self::default();
         out.topics = Build::random(source, version);
         out.timeout_ms = Build::random(source, version);
-        out.validate_only = Build::random(source, version);
+        if version >= 1 {
+            out.validate_only = Build::random(source, version);
+        }
         out
     }
 }
@@ -2629,7 +3257,9 @@ impl Build for messages::create_topics::CreateTopicsResponse {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.throttle_time_ms = Build::random(source, version);
+        if version >= 2 {
+            out.throttle_time_ms = Build::random(source, version);
+        }
         out.topics = Build::random(source, version);
         out
     }
@@ -2658,7 +3288,9 @@ impl Build for messages::create_topics::CreatableTopicResult {
             out.topic_id = Build::random(source, version);
         }
         out.error_code = Build::random(source, version);
-        out.error_message = Build::random(source, version);
+        if version >= 1 {
+            out.error_message = Build::random(source, version);
+        }
         if version >= 5 {
             out.topic_config_error_code = Build::random(source, version);
         }
@@ -2753,7 +3385,9 @@ impl Build for messages::delete_topics::DeleteTopicsResponse {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.throttle_time_ms = Build::random(source, version);
+        if version >= 1 {
+            out.throttle_time_ms = Build::random(source, version);
+        }
         out.responses = Build::random(source, version);
         out
     }
@@ -3012,7 +3646,9 @@ impl Build for messages::offset_for_leader_epoch::OffsetForLeaderPartition {
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
         out.partition = Build::random(source, version);
-        out.current_leader_epoch = Build::random(source, version);
+        if version >= 2 {
+            out.current_leader_epoch = Build::random(source, version);
+        }
         out.leader_epoch = Build::random(source, version);
         out
     }
@@ -3030,7 +3666,9 @@ impl Build for messages::offset_for_leader_epoch::OffsetForLeaderEpochResponse {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.throttle_time_ms = Build::random(source, version);
+        if version >= 2 {
+            out.throttle_time_ms = Build::random(source, version);
+        }
         out.topics = Build::random(source, version);
         out
     }
@@ -3070,7 +3708,9 @@ impl Build for messages::offset_for_leader_epoch::EpochEndOffset {
         let mut out = Self::default();
         out.error_code = Build::random(source, version);
         out.partition = Build::random(source, version);
-        out.leader_epoch = Build::random(source, version);
+        if version >= 1 {
+            out.leader_epoch = Build::random(source, version);
+        }
         out.end_offset = Build::random(source, version);
         out
     }
@@ -3617,7 +4257,9 @@ impl Build for messages::describe_acls::DescribeAclsRequest {
         let mut out = Self::default();
         out.resource_type_filter = Build::random(source, version);
         out.resource_name_filter = Build::random(source, version);
-        out.pattern_type_filter = Build::random(source, version);
+        if version >= 1 {
+            out.pattern_type_filter = Build::random(source, version);
+        }
         out.principal_filter = Build::random(source, version);
         out.host_filter = Build::random(source, version);
         out.operation = Build::random(source, version);
@@ -3664,7 +4306,9 @@ impl Build for messages::describe_acls::DescribeAclsResource {
         let mut out = Self::default();
         out.resource_type = Build::random(source, version);
         out.resource_name = Build::random(source, version);
-        out.pattern_type = Build::random(source, version);
+        if version >= 1 {
+            out.pattern_type = Build::random(source, version);
+        }
         out.acls = Build::random(source, version);
         out
     }
@@ -3727,7 +4371,9 @@ impl Build for messages::create_acls::AclCreation {
         let mut out = Self::default();
         out.resource_type = Build::random(source, version);
         out.resource_name = Build::random(source, version);
-        out.resource_pattern_type = Build::random(source, version);
+        if version >= 1 {
+            out.resource_pattern_type = Build::random(source, version);
+        }
         out.principal = Build::random(source, version);
         out.host = Build::random(source, version);
         out.operation = Build::random(source, version);
@@ -3807,7 +4453,9 @@ impl Build for messages::delete_acls::DeleteAclsFilter {
         let mut out = Self::default();
         out.resource_type_filter = Build::random(source, version);
         out.resource_name_filter = Build::random(source, version);
-        out.pattern_type_filter = Build::random(source, version);
+        if version >= 1 {
+            out.pattern_type_filter = Build::random(source, version);
+        }
         out.principal_filter = Build::random(source, version);
         out.host_filter = Build::random(source, version);
         out.operation = Build::random(source, version);
@@ -3877,7 +4525,9 @@ impl Build for messages::delete_acls::DeleteAclsMatchingAcl {
         out.error_message = Build::random(source, version);
         out.resource_type = Build::random(source, version);
         out.resource_name = Build::random(source, version);
-        out.pattern_type = Build::random(source, version);
+        if version >= 1 {
+            out.pattern_type = Build::random(source, version);
+        }
         out.principal = Build::random(source, version);
         out.host = Build::random(source, version);
         out.operation = Build::random(source, version);
@@ -3900,7 +4550,9 @@ impl Build for messages::describe_configs::DescribeConfigsRequest {
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
         out.resources = Build::random(source, version);
-        out.include_synonyms = Build::random(source, version);
+        if version >= 1 {
+            out.include_synonyms = Build::random(source, version);
+        }
         if version >= 3 {
             out.include_documentation = Build::random(source, version);
         }
@@ -3977,6 +4629,7 @@ impl Build for messages::describe_configs::DescribeConfigsResourceResult {
         object.field("name", &mut out.name);
         object.field("value", &mut out.value);
         object.field("readOnly", &mut out.read_only);
+        object.field("isDefault", &mut out.is_default);
         object.field("configSource", &mut out.config_source);
         object.field("isSensitive", &mut out.is_sensitive);
         object.field("synonyms", &mut out.synonyms);
@@ -3991,9 +4644,16 @@ impl Build for messages::describe_configs::DescribeConfigsResourceResult {
         out.name = Build::random(source, version);
         out.value = Build::random(source, version);
         out.read_only = Build::random(source, version);
-        out.config_source = Build::random(source, version);
+        if version <= 0 {
+            out.is_default = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.config_source = Build::random(source, version);
+        }
         out.is_sensitive = Build::random(source, version);
-        out.synonyms = Build::random(source, version);
+        if version >= 1 {
+            out.synonyms = Build::random(source, version);
+        }
         if version >= 3 {
             out.config_type = Build::random(source, version);
         }
@@ -6512,6 +7172,7 @@ impl Build for messages::alter_partition::RequestTopicData {
     fn from_json(json: &Value) -> Self {
         let mut out = Self::default();
         let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
         object.field("topicId", &mut out.topic_id);
         object.field("partitions", &mut out.partitions);
         object.end();
@@ -6520,7 +7181,12 @@ impl Build for messages::alter_partition::RequestTopicData {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.topic_id = Build::random(source, version);
+        if version <= 1 {
+            out.topic_name = Build::random(source, version);
+        }
+        if version >= 2 {
+            out.topic_id = Build::random(source, version);
+        }
         out.partitions = Build::random(source, version);
         out
     }
@@ -6550,7 +7216,9 @@ impl Build for messages::alter_partition::RequestPartitionData {
         if version >= 3 {
             out.new_isr_with_epochs = Build::random(source, version);
         }
-        out.leader_recovery_state = Build::random(source, version);
+        if version >= 1 {
+            out.leader_recovery_state = Build::random(source, version);
+        }
         out.partition_epoch = Build::random(source, version);
         out
     }
@@ -6598,6 +7266,7 @@ impl Build for messages::alter_partition::ResponseTopicData {
     fn from_json(json: &Value) -> Self {
         let mut out = Self::default();
         let mut object = Object::new(json);
+        object.field("topicName", &mut out.topic_name);
         object.field("topicId", &mut out.topic_id);
         object.field("partitions", &mut out.partitions);
         object.end();
@@ -6606,7 +7275,12 @@ impl Build for messages::alter_partition::ResponseTopicData {
 
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
-        out.topic_id = Build::random(source, version);
+        if version <= 1 {
+            out.topic_name = Build::random(source, version);
+        }
+        if version >= 2 {
+            out.topic_id = Build::random(source, version);
+        }
         out.partitions = Build::random(source, version);
         out
     }
@@ -6634,7 +7308,9 @@ impl Build for messages::alter_partition::ResponsePartitionData {
         out.leader_id = Build::random(source, version);
         out.leader_epoch = Build::random(source, version);
         out.isr = Build::random(source, version);
-        out.leader_recovery_state = Build::random(source, version);
+        if version >= 1 {
+            out.leader_recovery_state = Build::random(source, version);
+        }
         out.partition_epoch = Build::random(source, version);
         out
     }
@@ -8596,8 +9272,12 @@ impl Build for messages::share_fetch::ShareFetchRequest {
         out.max_wait_ms = Build::random(source, version);
         out.min_bytes = Build::random(source, version);
         out.max_bytes = Build::random(source, version);
-        out.max_records = Build::random(source, version);
-        out.batch_size = Build::random(source, version);
+        if version >= 1 {
+            out.max_records = Build::random(source, version);
+        }
+        if version >= 1 {
+            out.batch_size = Build::random(source, version);
+        }
         if version >= 2 {
             out.share_acquire_mode = Build::random(source, version);
         }
@@ -8633,6 +9313,7 @@ impl Build for messages::share_fetch::FetchPartition {
         let mut out = Self::default();
         let mut object = Object::new(json);
         object.field("partitionIndex", &mut out.partition_index);
+        object.field("partitionMaxBytes", &mut out.partition_max_bytes);
         object.field("acknowledgementBatches", &mut out.acknowledgement_batches);
         object.end();
         out
@@ -8641,6 +9322,9 @@ impl Build for messages::share_fetch::FetchPartition {
     fn random(source: &mut Source<'_>, version: i16) -> Self {
         let mut out = Self::default();
         out.partition_index = Build::random(source, version);
+        if version <= 0 {
+            out.partition_max_bytes = Build::random(source, version);
+        }
         out.acknowledgement_batches = Build::random(source, version);
         out
     }
@@ -8703,7 +9387,9 @@ impl Build for messages::share_fetch::ShareFetchResponse {
         out.throttle_time_ms = Build::random(source, version);
         out.error_code = Build::random(source, version);
         out.error_message = Build::random(source, version);
-        out.acquisition_lock_timeout_ms = Build::random(source, version);
+        if version >= 1 {
+            out.acquisition_lock_timeout_ms = Build::random(source, version);
+        }
         out.responses = Build::random(source, version);
         out.node_endpoints = Build::random(source, version);
         out
@@ -8752,7 +9438,8 @@ impl Build for messages::share_fetch::PartitionData {
         out.acknowledge_error_code = Build::random(source, version);
         out.acknowledge_error_message = Build::random(source, version);
         out.current_leader = Build::random(source, version);
-        out.records = Some(Build::random(source, version));
+        out.records =
+            if version <= 0 { Build::random(source, version) } else { Some(Build::random(source, version)) };
         out.acquired_records = Build::random(source, version);
         out
     }

@@ -54,11 +54,6 @@ impl Golden {
         self.frame.slice(self.line["header_len"].as_u64().expect("header_len") as usize..)
     }
 
-    /// Whether our tables hold the version: those that Kafka 4 dropped they do not.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.key.versions().is_some_and(|ours| self.version >= ours.min)
-    }
-
     fn describe(&self) -> String {
         let kind = if self.request { "request" } else { "response" };
         format!("{} v{} {kind} {} {}", self.key, self.version, self.case(), self.line["client"])
@@ -110,88 +105,44 @@ fn check(golden: &Golden) -> Frame {
     frame.expect("a frame")
 }
 
-/// Checks every frame of `folder` that is in our tables, and says how many there were of both sorts.
-fn check_all(folder: &str) -> (usize, BTreeSet<String>) {
-    let mut checked = 0;
-    let mut beyond = BTreeSet::new();
-    for golden in read(folder) {
-        if !golden.is_ours() {
-            beyond.insert(format!("{} v{}", golden.key, golden.version));
-            continue;
-        }
+/// Checks every frame of `folder`, and says how many there were.
+fn check_all(folder: &str) -> usize {
+    let lines = read(folder);
+    for golden in &lines {
         let written =
-            std::panic::catch_unwind(|| check(&golden)).unwrap_or_else(|_| panic!("{}", golden.describe()));
-        checked += 1;
+            std::panic::catch_unwind(|| check(golden)).unwrap_or_else(|_| panic!("{}", golden.describe()));
         if golden.case() != "unknown-tags" {
             let kept = golden.frame.slice(..golden.frame.len() - golden.bytes_left());
             assert_eq!(written.into_bytes().slice(4..), kept, "{}", golden.describe());
         }
     }
-    (checked, beyond)
-}
-
-/// `Produce v0` and so on: what Kafka 4.0 dropped (KIP-896), and the APIs between ZooKeeper brokers.
-fn dropped(names: &[&str]) -> BTreeSet<String> {
-    names
-        .iter()
-        .flat_map(|name| {
-            let (api, versions) = name.split_once(" v").expect("`Name vMIN-MAX`");
-            let (min, max) = versions.split_once('-').unwrap_or((versions, versions));
-            let range = min.parse::<i16>().expect("a number")..=max.parse::<i16>().expect("a number");
-            range.map(move |version| format!("{api} v{version}"))
-        })
-        .collect()
+    lines.len()
 }
 
 #[test]
-fn every_version_that_kafka_4_knows_is_written_as_java_writes_it() {
-    let (checked, beyond) = check_all("sweep");
-    assert_eq!(checked, 1_911);
-    let expected = [
-        "Produce v0-2",
-        "Fetch v0-3",
-        "ListOffsets v0",
-        "LeaderAndIsr v0-7",
-        "StopReplica v0-4",
-        "UpdateMetadata v0-8",
-        "ControlledShutdown v0-3",
-        "OffsetCommit v0-1",
-        "OffsetFetch v0",
-        "CreateTopics v0-1",
-        "DeleteTopics v0",
-        "OffsetForLeaderEpoch v0-1",
-        "WriteTxnMarkers v0",
-        "DescribeAcls v0",
-        "CreateAcls v0",
-        "DeleteAcls v0",
-        "DescribeConfigs v0",
-        "AlterReplicaLogDirs v0",
-        "DescribeLogDirs v0",
-        "CreateDelegationToken v0",
-        "RenewDelegationToken v0",
-        "ExpireDelegationToken v0",
-        "DescribeDelegationToken v0",
-        "AlterPartition v0-1",
-        "ShareGroupHeartbeat v0",
-        "ShareGroupDescribe v0",
-        "ShareFetch v0",
-        "ShareAcknowledge v0",
-    ];
-    assert_eq!(beyond, dropped(&expected));
+fn every_message_in_every_version_is_written_as_java_writes_it() {
+    assert_eq!(check_all("sweep"), 2_217);
 }
 
 #[test]
 fn recorded_traffic_of_foreign_clients_is_written_as_they_wrote_it() {
-    let (checked, beyond) = check_all("traffic");
-    assert_eq!(checked, 1_106);
-    let expected =
-        ["Produce v0-2", "Fetch v0-3", "ListOffsets v0", "DescribeConfigs v0", "DescribeLogDirs v0"];
-    assert_eq!(beyond, dropped(&expected));
+    assert_eq!(check_all("traffic"), 1_144);
 }
 
 #[test]
 fn whole_recorded_conversations_are_written_as_they_were() {
-    assert_eq!(check_all("sessions"), (706, BTreeSet::new()));
+    assert_eq!(check_all("sessions"), 706);
+}
+
+#[test]
+fn every_api_and_every_known_version_is_in_the_sweep() {
+    let mut seen: BTreeSet<(ApiKey, bool, i16)> = BTreeSet::new();
+    seen.extend(read("sweep").iter().map(|golden| (golden.key, golden.request, golden.version)));
+    let known = ApiKey::ALL.iter().flat_map(|key| {
+        let versions = key.known_versions();
+        (versions.min..=versions.max).flat_map(|version| [(*key, false, version), (*key, true, version)])
+    });
+    assert_eq!(known.collect::<BTreeSet<_>>(), seen);
 }
 
 #[test]
@@ -202,9 +153,7 @@ fn header_versions_are_those_of_the_recordings() {
             true => golden.key.request_header_version(golden.version),
             false => golden.key.response_header_version(golden.version),
         };
-        if golden.key.versions().is_some() {
-            assert_eq!(Some(ours), expected, "{}", golden.describe());
-        }
+        assert_eq!(Some(ours), expected, "{}", golden.describe());
     }
 }
 

@@ -32,7 +32,7 @@ proptest! {
     #[test]
     fn every_message_is_read_as_it_was_written(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         for key in ApiKey::ALL {
-            let Some(versions) = key.versions() else { continue };
+            let versions = key.known_versions();
             for version in versions.min..=versions.max {
                 round_trip(*key, version, &bytes)
                     .map_err(|error| TestCaseError::fail(format!("{key} v{version}: {error}")))?;

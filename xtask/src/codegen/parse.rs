@@ -13,8 +13,9 @@
 //!
 //! A field is `Name type versions`, then any of `null VERSIONS`, `tag N`, `default VALUE`, `ignorable`. The fields
 //! of a nested struct stand below it, four spaces further in; `struct` opens one that several fields share. Then
-//! come `request` and `response`, each with its versions, `flexible N+`, and `unstable N` for the first version that
-//! Kafka may still change. An API without either is one that Kafka has given up.
+//! come `request` and `response`, each with its versions, `flexible N+`, and `offered VERSIONS` where a client
+//! may not ask for all of them: Kafka has dropped the lower ones, may still change the upper, or gave up the API
+//! (`offered none`).
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::schema::{Api, Field, Kind, Side, Struct, Versions};
@@ -28,7 +29,6 @@ pub(crate) fn parse(text: &str) -> Result<Api> {
         .filter(|line| !line.text.trim().is_empty() && !line.text.starts_with('#'));
     let head = lines.next().context("the table is empty")?;
     let [key, name] = head.words_after("api")?.try_into().map_err(|_| anyhow!("`api KEY Name` expected"))?;
-    let mut api = Api { key: key.parse()?, name: name.to_owned(), request: None, response: None };
     let mut sides: Vec<(Line<'_>, Vec<Line<'_>>)> = Vec::new();
     for line in lines {
         match sides.last_mut() {
@@ -36,12 +36,12 @@ pub(crate) fn parse(text: &str) -> Result<Api> {
             _ => sides.push((line, Vec::new())),
         }
     }
-    for (head, fields) in sides {
-        let request = head.text.starts_with("request");
-        let side = side(&head, &fields, &api.name, if request { "Request" } else { "Response" })
-            .with_context(|| format!("line {}", head.number))?;
-        *(if request { &mut api.request } else { &mut api.response }) = Some(side);
-    }
+    let [request, response] = sides.as_slice() else { bail!("`request` and `response` expected") };
+    let side = |(head, fields): &(Line<'_>, Vec<Line<'_>>), kind| {
+        side(head, fields, name, kind).with_context(|| format!("line {}", head.number))
+    };
+    let (request, response) = (side(request, "Request")?, side(response, "Response")?);
+    let mut api = Api { key: key.parse()?, name: name.to_owned(), request, response };
     name_apart(&mut api);
     Ok(api)
 }
@@ -74,11 +74,12 @@ impl<'a> Line<'a> {
 fn side(head: &Line<'_>, lines: &[Line<'_>], api: &str, kind: &str) -> Result<Side> {
     let words = head.words_after(&kind.to_lowercase())?;
     let versions = versions(words.first().context("versions expected")?)?;
-    let (mut flexible, mut unstable) = (None, None);
+    let (mut flexible, mut offered) = (None, Some(versions));
     for option in words.get(1..).unwrap_or_default().chunks(2) {
         match option {
             ["flexible", first] => flexible = Some(first.trim_end_matches('+').parse()?),
-            ["unstable", first] => unstable = Some(first.parse()?),
+            ["offered", "none"] => offered = None,
+            ["offered", range] => offered = Some(self::versions(range)?),
             other => bail!("unknown words {other:?}"),
         }
     }
@@ -88,7 +89,7 @@ fn side(head: &Line<'_>, lines: &[Line<'_>], api: &str, kind: &str) -> Result<Si
     ensure!(parser.place == lines.len(), "a line is too far in");
     let mut structs = vec![Struct { name: name.clone(), rust_name: name.clone(), versions, fields }];
     structs.append(&mut parser.structs);
-    Ok(Side { name, versions, flexible, unstable, structs })
+    Ok(Side { name, versions, flexible, offered, structs })
 }
 
 struct Parser<'a> {
@@ -198,9 +199,8 @@ fn versions(text: &str) -> Result<Versions> {
 
 /// Gives structs that request and response call alike two names in Rust.
 fn name_apart(api: &mut Api) {
-    let (Some(request), Some(response)) = (&mut api.request, &mut api.response) else { return };
-    for one in &mut request.structs {
-        if let Some(twin) = response.structs.iter_mut().find(|other| other.name == one.name) {
+    for one in &mut api.request.structs {
+        if let Some(twin) = api.response.structs.iter_mut().find(|other| other.name == one.name) {
             one.rust_name = format!("Request{}", one.name);
             twin.rust_name = format!("Response{}", one.name);
         }
@@ -211,14 +211,14 @@ fn name_apart(api: &mut Api) {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "api 7 Toy\n\nrequest 1-4 flexible 3+ unstable 4\n    Topics []Topic 2+ null 3+ default null\n        Name string 0+\n    Flag bool 0+ tag 5 default true ignorable\nresponse 1-4 flexible 3+\n    Topics []Topic 0+\n        Id uuid 0+\n";
+    const TABLE: &str = "api 7 Toy\n\nrequest 1-4 flexible 3+ offered 2-3\n    Topics []Topic 2+ null 3+ default null\n        Name string 0+\n    Flag bool 0+ tag 5 default true ignorable\nresponse 1-4 flexible 3+\n    Topics []Topic 0+\n        Id uuid 0+\n";
 
     #[test]
     fn a_table_becomes_an_api() -> Result<()> {
         let api = parse(TABLE)?;
-        let request = api.request.context("request")?;
+        let request = api.request;
         assert_eq!((api.key, request.versions, request.flexible), (7, Versions { min: 1, max: 4 }, Some(3)));
-        assert_eq!(request.stable(), Versions { min: 1, max: 3 });
+        assert_eq!(request.offered, Some(Versions { min: 2, max: 3 }));
         let names: Vec<&str> = request.structs.iter().map(|one| one.rust_name.as_str()).collect();
         assert_eq!(names, ["ToyRequest", "RequestTopic"]);
         assert_eq!(request.structs[1].versions, Versions { min: 2, max: 4 });

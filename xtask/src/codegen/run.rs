@@ -54,7 +54,7 @@ fn files(apis: &[Api]) -> Result<BTreeMap<PathBuf, String>> {
     files.insert(PathBuf::from("src/messages/mod.rs"), index::modules(apis)?);
     files.insert(PathBuf::from("src/messages/any.rs"), index::any(apis)?);
     files.insert(PathBuf::from("src/api/keys.rs"), index::keys(apis)?);
-    for api in index::with_messages(apis) {
+    for api in apis {
         let text = types::file(api).with_context(|| api.name.clone())?;
         files.insert(PathBuf::from(format!("src/messages/{}.rs", names::snake(&api.name))), text);
     }

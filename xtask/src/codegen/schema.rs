@@ -7,9 +7,8 @@ pub(crate) struct Api {
     pub(crate) key: i16,
     /// Kafka's name without `Request` and `Response`.
     pub(crate) name: String,
-    /// Absent for APIs that Kafka has given up.
-    pub(crate) request: Option<Side>,
-    pub(crate) response: Option<Side>,
+    pub(crate) request: Side,
+    pub(crate) response: Side,
 }
 
 /// A request or a response.
@@ -19,8 +18,9 @@ pub(crate) struct Side {
     pub(crate) name: String,
     pub(crate) versions: Versions,
     pub(crate) flexible: Option<i16>,
-    /// The first version that Kafka does not promise to keep.
-    pub(crate) unstable: Option<i16>,
+    /// The versions that a client may ask for; the others, which Kafka has dropped or may still change, can only be
+    /// read and written. `None` where Kafka has given up the API.
+    pub(crate) offered: Option<Versions>,
     /// The message itself first, then its nested structs.
     pub(crate) structs: Vec<Struct>,
 }
@@ -143,12 +143,6 @@ impl Side {
             Some(first) if first <= within.max => format!("version >= {first}"),
             _ => "false".to_owned(),
         }
-    }
-
-    /// The versions that Kafka promises to keep.
-    pub(crate) fn stable(&self) -> Versions {
-        let max = self.unstable.map_or(self.versions.max, |first| first - 1);
-        Versions { max, ..self.versions }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Struct> {

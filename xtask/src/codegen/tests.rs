@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::names;
 use super::schema::{Api, Field, Side, Struct};
-use super::{index, names};
 
 /// The files, by their path in `protocol`.
 pub(crate) fn files(apis: &[Api]) -> Result<BTreeMap<PathBuf, String>> {
@@ -18,8 +18,8 @@ pub(crate) fn files(apis: &[Api]) -> Result<BTreeMap<PathBuf, String>> {
     for kind in ["Request", "Response"] {
         dispatch(&mut out, apis, kind)?;
     }
-    for api in index::with_messages(apis) {
-        for side in [&api.request, &api.response].into_iter().flatten() {
+    for api in apis {
+        for side in [&api.request, &api.response] {
             for one in &side.structs {
                 builder(&mut out, api, side, one)?;
             }
@@ -39,7 +39,7 @@ fn dispatch(out: &mut String, apis: &[Api], kind: &str) -> Result<()> {
             out,
             "pub(crate) fn {small}_{way}(key: ApiKey, {parameters}) -> Option<Any{kind}> {{\nSome(match key {{"
         )?;
-        for api in index::with_messages(apis) {
+        for api in apis {
             writeln!(
                 out,
                 "ApiKey::{name} => messages::{name}{kind}::{way}({arguments}).into(),",
