@@ -123,5 +123,6 @@ fn shown(request: &DescribeConfigsRequest, entry: Entry) -> DescribeConfigsResou
         config_type: entry.row.kind.wire(),
         documentation: request.include_documentation.then(|| Str::from_static(entry.row.doc)),
         value: secret(entry.value),
+        ..Default::default()
     }
 }

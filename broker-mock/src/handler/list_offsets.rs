@@ -87,5 +87,6 @@ fn answer(
         timestamp: found.timestamp.0,
         offset: found.offset.0,
         leader_epoch: if version >= FIRST_WITH_EPOCH { found.leader_epoch.0 } else { -1 },
+        ..Default::default()
     }
 }
