@@ -32,7 +32,8 @@ fn recorded(line: &str) -> Recorded {
     let json: serde_json::Value = serde_json::from_str(line).unwrap();
     let number = |name: &str| json[name].as_i64().unwrap();
     let hex = json["hex"].as_str().unwrap();
-    let frame = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let frame =
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
     Recorded {
         connection: number("conn") as u64,
         is_request: json["kind"] == "request",
@@ -134,7 +135,10 @@ fn comparable(mut response: AnyResponse) -> AnyResponse {
         AnyResponse::CreateTopics(response) => {
             for topic in &mut response.topics {
                 topic.topic_id = TopicId::ZERO;
-                topic.configs.iter_mut().for_each(|configs| configs.retain(|config| !LATER.contains(&&*config.name)));
+                topic
+                    .configs
+                    .iter_mut()
+                    .for_each(|configs| configs.retain(|config| !LATER.contains(&&*config.name)));
             }
         }
         AnyResponse::DescribeConfigs(response) => {
@@ -172,7 +176,9 @@ async fn replay(cluster: &MockCluster, session: &[Recorded]) -> usize {
     for (at, recorded) in session.iter().enumerate() {
         let client = match clients.entry(recorded.connection) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Client::connect(cluster, 1).await),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Client::connect(cluster, 1).await)
+            }
         };
         if recorded.is_request {
             client.send_frame(&names.translate(&recorded.frame)).await;
@@ -181,7 +187,8 @@ async fn replay(cluster: &MockCluster, session: &[Recorded]) -> usize {
         let frame = client.receive_frame().await.unwrap_or_else(|| panic!("closed before frame {at}"));
         if recorded.api == ApiKey::ApiVersions {
             // The recording client asks in version 5, which 4.3.1 lacks: error 35 in the form of version 0.
-            let refusal = AnyResponse::decode(ApiKey::ApiVersions, 0, &mut Reader::new(frame.slice(4..))).unwrap();
+            let refusal =
+                AnyResponse::decode(ApiKey::ApiVersions, 0, &mut Reader::new(frame.slice(4..))).unwrap();
             let AnyResponse::ApiVersions(refusal) = refusal else { unreachable!() };
             assert_eq!((refusal.error_code, refusal.api_keys.len()), (35, 1));
             assert_eq!(refusal.api_keys[0].max_version, 4);
@@ -217,7 +224,8 @@ async fn a_topics_whole_life_is_answered_as_by_kafka() {
 async fn incremental_fetches_are_answered_as_by_kafka() {
     let session = session(include_bytes!("golden/fetch-session.jsonl.gz"));
     let cluster = broker();
-    let first = session.iter().find(|recorded| recorded.api == ApiKey::Fetch && !recorded.is_request).unwrap();
+    let first =
+        session.iter().find(|recorded| recorded.api == ApiKey::Fetch && !recorded.is_request).unwrap();
     let AnyResponse::Fetch(first) = response(first, first.frame.clone().into()) else { unreachable!() };
     for partition in &first.responses[0].partitions {
         let records = partition.records.clone().unwrap().into_bytes();

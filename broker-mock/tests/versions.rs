@@ -53,7 +53,11 @@ async fn features_are_those_of_a_fresh_cluster_and_hidden_from_version_3_where_t
     for feature in &newest.finalized_features {
         let words = [&*feature.name, &feature.max_version_level.to_string()];
         let found = text.lines().filter(|line| line.starts_with("finalized"));
-        assert!(found.into_iter().any(|line| words.iter().all(|word| line.contains(word))), "{}", feature.name);
+        assert!(
+            found.into_iter().any(|line| words.iter().all(|word| line.contains(word))),
+            "{}",
+            feature.name
+        );
     }
     let older = client.call(&request, 3).await;
     let names: Vec<&str> = older.supported_features.iter().map(|feature| &*feature.name).collect();
@@ -68,7 +72,8 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     client.send_frame(&[0, 18, 0, 9, 0, 0, 0, 7, 0, 1, b'x', 0, 0xff, 0xff]).await;
     let frame = client.receive_frame().await.unwrap();
     let mut reader = Reader::new(frame.slice(4..));
-    let AnyResponse::ApiVersions(answer) = AnyResponse::decode(ApiKey::ApiVersions, 0, &mut reader).unwrap() else {
+    let AnyResponse::ApiVersions(answer) = AnyResponse::decode(ApiKey::ApiVersions, 0, &mut reader).unwrap()
+    else {
         panic!("another response")
     };
     assert_eq!((answer.error_code, answer.api_keys.len()), (35, 1));
@@ -94,7 +99,11 @@ fn question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
             }
             for partition in [0, 1, 7] {
                 let partition_max_bytes = 1000;
-                wanted.partitions.push(fetch::FetchPartition { partition, partition_max_bytes, ..Default::default() });
+                wanted.partitions.push(fetch::FetchPartition {
+                    partition,
+                    partition_max_bytes,
+                    ..Default::default()
+                });
             }
             FetchRequest { max_bytes: 1000, min_bytes: 1, topics: vec![wanted], ..Default::default() }.into()
         }
@@ -105,19 +114,26 @@ fn question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
                 ..Default::default()
             };
             let partitions = [(0, -1), (0, -2), (0, -3), (0, 5), (9, -1)].map(asked).to_vec();
-            let topics = vec![list_offsets::ListOffsetsTopic { name: topic(), partitions, ..Default::default() }];
+            let topics =
+                vec![list_offsets::ListOffsetsTopic { name: topic(), partitions, ..Default::default() }];
             ListOffsetsRequest { topics, ..Default::default() }.into()
         }
         ApiKey::ApiVersions => {
             let (client_software_name, client_software_version) = ("a".into(), "1".into());
-            let request = ApiVersionsRequest { client_software_name, client_software_version, ..Default::default() };
+            let request =
+                ApiVersionsRequest { client_software_name, client_software_version, ..Default::default() };
             if version >= 3 { request } else { ApiVersionsRequest::default() }.into()
         }
         ApiKey::FindCoordinator if version >= 4 => {
-            FindCoordinatorRequest { coordinator_keys: vec!["g".into(), "h".into()], ..Default::default() }.into()
+            FindCoordinatorRequest { coordinator_keys: vec!["g".into(), "h".into()], ..Default::default() }
+                .into()
         }
         ApiKey::OffsetFetch if version >= 8 => {
-            let group = offset_fetch::OffsetFetchRequestGroup { group_id: "g".into(), topics: None, ..Default::default() };
+            let group = offset_fetch::OffsetFetchRequestGroup {
+                group_id: "g".into(),
+                topics: None,
+                ..Default::default()
+            };
             OffsetFetchRequest { groups: vec![group], ..Default::default() }.into()
         }
         ApiKey::OffsetFetch => OffsetFetchRequest {
@@ -162,17 +178,22 @@ fn question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
                 ..Default::default()
             };
             let resources = [(2, "orders"), (4, "1"), (2, "none"), (8, "1")].map(resource).to_vec();
-            let mut request = DescribeConfigsRequest { resources, include_synonyms: true, ..Default::default() };
+            let mut request =
+                DescribeConfigsRequest { resources, include_synonyms: true, ..Default::default() };
             request.include_documentation = version >= 3;
             request.into()
         }
         ApiKey::Metadata => MetadataRequest::default().into(),
         ApiKey::FindCoordinator => FindCoordinatorRequest { key: "g".into(), ..Default::default() }.into(),
-        ApiKey::SaslHandshake => SaslHandshakeRequest { mechanism: "PLAIN".into(), ..Default::default() }.into(),
+        ApiKey::SaslHandshake => {
+            SaslHandshakeRequest { mechanism: "PLAIN".into(), ..Default::default() }.into()
+        }
         ApiKey::SaslAuthenticate => SaslAuthenticateRequest::default().into(),
         ApiKey::DeleteTopics => DeleteTopicsRequest::default().into(),
         ApiKey::DeleteRecords => DeleteRecordsRequest::default().into(),
-        ApiKey::InitProducerId => InitProducerIdRequest { transactional_id: None, ..Default::default() }.into(),
+        ApiKey::InitProducerId => {
+            InitProducerIdRequest { transactional_id: None, ..Default::default() }.into()
+        }
         ApiKey::OffsetForLeaderEpoch => OffsetForLeaderEpochRequest::default().into(),
         ApiKey::CreatePartitions => CreatePartitionsRequest::default().into(),
         ApiKey::DescribeCluster => DescribeClusterRequest::default().into(),

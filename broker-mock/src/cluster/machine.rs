@@ -90,12 +90,6 @@ impl Machine {
         self.connections.get(&id)?.deadline
     }
 
-    /// When the next connection moves on by itself.
-    #[cfg(test)]
-    pub(crate) fn poll_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
-    }
-
     /// The next thing to do for the shell.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

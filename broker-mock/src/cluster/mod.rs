@@ -17,9 +17,6 @@ mod state;
 mod topic;
 mod topic_name;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use broker::{Broker, FrozenView};
 pub(crate) use connection::{Authentication, ConnectionId, ParkedFetch};
 pub(crate) use fetch_session::{SessionFetch, SessionPartition, TopicKey};

@@ -200,6 +200,7 @@ impl PartitionLog {
 
     /// Drops the records from `end` on, as an unclean leader does that never had them.
     pub(crate) fn truncate_to(&mut self, end: Offset) {
+        let end = end.max(self.log_start);
         while self.batches.back().is_some_and(|batch| batch.header.last_offset >= end) {
             if let Some(gone) = self.batches.pop_back() {
                 self.size_bytes -= gone.len();

@@ -92,7 +92,12 @@ pub(crate) fn batch(values: &[&str], producer: Option<(i64, i16, i32)>, codec: C
     batch_at(START, values, producer, codec)
 }
 
-pub(crate) fn batch_at(time: UnixMillis, values: &[&str], producer: Option<(i64, i16, i32)>, codec: Codec) -> Bytes {
+pub(crate) fn batch_at(
+    time: UnixMillis,
+    values: &[&str],
+    producer: Option<(i64, i16, i32)>,
+    codec: Codec,
+) -> Bytes {
     let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
     for value in values {
         writer.append(time, Some(b"key"), Some(value.as_bytes()), NO_HEADERS).unwrap();
@@ -113,7 +118,11 @@ pub(crate) fn produce(topic: &str, partition: i32, batch: Bytes) -> ProduceReque
         timeout_ms: 1000,
         topic_data: vec![TopicProduceData {
             name: topic.into(),
-            partition_data: vec![PartitionProduceData { index: partition, records: Some(batch.into()), ..Default::default() }],
+            partition_data: vec![PartitionProduceData {
+                index: partition,
+                records: Some(batch.into()),
+                ..Default::default()
+            }],
             ..Default::default()
         }],
         ..Default::default()
