@@ -82,7 +82,7 @@ impl Cluster {
             watch_phase.clone(),
         );
         let options = metadata_options(&settings);
-        let machine = MetadataMachine::new(world.now(), options, world.rng("courant-client/metadata"));
+        let machine = MetadataMachine::new(options, world.rng("courant-client/metadata"));
         let shared = Arc::new(Shared {
             connections: Arc::new(connections),
             snapshot: ArcSwap::new(Arc::clone(machine.snapshot())),

@@ -85,7 +85,6 @@ pub(crate) enum MetadataEvent {
 #[derive(Debug)]
 pub(crate) struct MetadataMachine {
     options: MetadataOptions,
-    started: Instant,
     snapshot: Arc<Metadata>,
     wanted: BTreeMap<TopicName, Wanted>,
     retired: Retired,
@@ -104,10 +103,9 @@ struct Wanted {
 }
 
 impl MetadataMachine {
-    pub(crate) fn new(now: Instant, options: MetadataOptions, mut rng: Rng) -> Self {
+    pub(crate) fn new(options: MetadataOptions, mut rng: Rng) -> Self {
         let offset = usize::try_from(rng.below(u64::from(u32::MAX))).unwrap_or(0);
         Self {
-            started: now,
             snapshot: Arc::default(),
             wanted: BTreeMap::new(),
             retired: Retired::default(),
@@ -171,11 +169,11 @@ impl MetadataMachine {
         if self.refresh.due(now).is_none_or(|due| due > now) {
             return None;
         }
-        if self.refresh.silent_for(now, self.started) >= self.options.rebootstrap_trigger {
+        if self.refresh.trying_for(now) >= self.options.rebootstrap_trigger {
             self.peers.start_from_bootstrap();
         }
         let peer = self.peers.next(self.snapshot.brokers.keys().copied())?;
-        self.refresh.handle_asked();
+        self.refresh.handle_asked(now);
         let (topics, allow_auto_topic_creation) = self.topics_to_ask();
         Some(Question { peer, topics, allow_auto_topic_creation })
     }
@@ -220,6 +218,9 @@ impl MetadataMachine {
         self.publish(next);
         self.peers.handle_answer(peer);
         self.refresh.handle_answer(now, changed, &mut self.rng);
+        if self.waits_for_a_leader() {
+            self.refresh.want_soon();
+        }
         Ok(events)
     }
 
@@ -269,6 +270,17 @@ impl MetadataMachine {
             self.refresh.want_soon();
         }
         (topics, create)
+    }
+
+    /// Whether a leased topic has a partition without a leader, or no partitions yet: elections end soon, and nobody tells
+    /// the client.
+    fn waits_for_a_leader(&self) -> bool {
+        let leased = self.wanted.iter().filter(|(_, wanted)| wanted.leases > 0);
+        let mut known = leased.filter_map(|(name, _)| self.snapshot.topics.get(name));
+        known.any(|topic| {
+            topic.error.is_some_and(ErrorCode::refreshes_metadata)
+                || topic.partitions.iter().any(|partition| partition.leader.is_none())
+        })
     }
 
     fn forget_idle_topics(&mut self, now: Instant, next: &mut Metadata) {

@@ -17,6 +17,7 @@ pub(super) struct Refresh {
     wanted: Want,
     under_way: Option<Want>,
     last_answer: Option<Instant>,
+    trying_since: Option<Instant>,
     blocked_until: Option<Instant>,
     failures: u32,
     unchanged: u32,
@@ -41,6 +42,7 @@ impl Refresh {
             wanted: Want::Now,
             under_way: None,
             last_answer: None,
+            trying_since: None,
             blocked_until: None,
             failures: 0,
             unchanged: 0,
@@ -73,7 +75,8 @@ impl Refresh {
     }
 
     /// A request leaves now. What is wanted from here on needs another one.
-    pub(super) fn handle_asked(&mut self) {
+    pub(super) fn handle_asked(&mut self, now: Instant) {
+        self.trying_since = self.trying_since.or(Some(now));
         self.under_way = Some(std::mem::replace(&mut self.wanted, Want::WhenOld));
     }
 
@@ -82,6 +85,7 @@ impl Refresh {
         self.under_way = None;
         self.failures = 0;
         self.last_answer = Some(now);
+        self.trying_since = None;
         self.unchanged = if changed { 0 } else { self.unchanged.saturating_add(1) };
         let wait = self.backoff.delay(self.unchanged.saturating_sub(1), rng.unit_f64());
         self.blocked_until = now.checked_add(wait);
@@ -99,8 +103,8 @@ impl Refresh {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// How long there has been no answer.
-    pub(super) fn silent_for(&self, now: Instant, since: Instant) -> Duration {
-        now.saturating_duration_since(self.last_answer.unwrap_or(since))
+    /// How long it has been tried in vain; a client that had no need to ask has not tried.
+    pub(super) fn trying_for(&self, now: Instant) -> Duration {
+        self.trying_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 }

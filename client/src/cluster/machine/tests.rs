@@ -38,10 +38,7 @@ impl Case {
             rebootstrap_trigger: SECOND * 300,
         };
         change(&mut options);
-        Self {
-            now,
-            machine: MetadataMachine::new(now, options, World::builder().seed(3).build().rng("metadata")),
-        }
+        Self { now, machine: MetadataMachine::new(options, World::builder().seed(3).build().rng("metadata")) }
     }
 
     /// A machine that knows topic `orders` with these (leader, epoch) per partition.
@@ -298,10 +295,23 @@ fn a_broker_may_demand_a_start_from_bootstrap() {
 }
 
 #[test]
-fn long_silence_leads_back_to_bootstrap() {
+fn trying_in_vain_for_long_leads_back_to_bootstrap_but_having_no_need_does_not() {
     let mut case = Case::knowing(&[(1, 5)]);
-    case.now += SECOND * 301;
-    assert!(matches!(case.ask().unwrap().peer, Peer::Bootstrap(_)), "the brokers known are five minutes old");
+    case.now += SECOND * 3_000;
+    assert!(matches!(case.fail(), Peer::Node(_)), "nothing was tried for long, so nothing was in vain");
+    case.now += SECOND * 299;
+    assert!(matches!(case.fail(), Peer::Node(_)));
+    case.now += SECOND;
+    assert!(matches!(case.fail(), Peer::Bootstrap(_)), "five minutes in vain (KIP-1102)");
+}
+
+#[test]
+fn a_partition_without_a_leader_is_asked_about_again_soon() {
+    let mut case = Case::knowing(&[(1, 5), (-1, 6)]);
+    let due = case.machine.next_timeout(case.now).unwrap();
+    assert!(due <= case.now, "the backoff is over");
+    case.answer(answer(vec![topic(1, &[(1, 5), (2, 7)])]));
+    assert_eq!(case.machine.next_timeout(case.now), Some(case.now + SECOND * 300));
 }
 
 #[test]
