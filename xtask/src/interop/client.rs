@@ -11,7 +11,7 @@ use super::{dataset, kcat};
 use crate::process;
 
 /// No command takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Start, end, and the first offset at or after a time, of a partition; -1 when no record is that young.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
