@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use courant_client::{
-    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Target, TopicsLease,
-    TrafficClass,
+    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Target, Topic,
+    TopicsLease, TrafficClass,
 };
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::error_code::ErrorCode;
@@ -239,9 +239,7 @@ impl Driver {
         let snapshot = self.kafka.cluster().snapshot();
         for name in self.leases.keys() {
             let Some(topic) = snapshot.topic(name).filter(|topic| topic.error.is_none()) else { continue };
-            let available: Vec<bool> =
-                topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
-            self.room.know_topic(name, topic.id, &available);
+            self.know_topic(name, topic);
         }
         let places: Vec<Place> = self.sender.places().cloned().collect();
         for place in places {
@@ -250,14 +248,21 @@ impl Driver {
         true
     }
 
+    fn know_topic(&self, name: &TopicName, topic: &Topic) {
+        let available: Vec<bool> =
+            topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
+        self.room.know_topic(name, topic.id, &available);
+    }
+
     /// Tells the sender who leads a partition, or that its topic is gone and another has its name.
     fn tell_leader(&mut self, snapshot: &Metadata, place: &Place) {
         let Some(topic) = snapshot.topic(&place.topic) else { return };
-        if topic.id != place.topic_id {
+        if topic.id != place.topic_id && !topic.id.is_zero() && !place.topic_id.is_zero() {
             let what = "the topic was deleted, and another one created under its name";
             let error = Error::new(ErrorKind::TopicRecreated, what)
                 .at_partition(place.topic.clone(), place.partition)
                 .hinting("send the record again to write it to the new topic");
+            self.know_topic(&place.topic, topic);
             self.take_open(place.number);
             self.sender.give_up_partition(place.number, &error);
             return;
@@ -330,6 +335,7 @@ impl Driver {
             Err(error) => {
                 tracing::warn!(target: "courant::producer", broker = node.0, "no connection: {error}");
                 self.kafka.cluster().refresh("a broker that leads partitions could not be reached");
+                self.sender.handle_unreachable(node, &error);
                 Connection::Failed { until: now + self.kafka.settings().reconnect_backoff.initial }
             }
         };
@@ -538,7 +544,8 @@ impl Driver {
             _ => None,
         };
         // While batches are open, the coarse clock that stamps their records is kept fresh.
-        let tick = (!self.linger.is_empty()).then(|| now + CLOCK_TICK);
+        let tick =
+            self.linger.is_lingering().map(|lingering| now + if lingering { CLOCK_TICK } else { SLOW_TICK });
         let connections = self.connections.values().filter_map(|connection| match connection {
             Connection::Open { link, .. } => link.next_deadline(),
             Connection::Failed { until } => Some(*until).filter(|until| *until > now),
@@ -577,8 +584,9 @@ fn ask_identity(kafka: Kafka, deadline: Instant) -> BoxFuture<'static, Result<Pr
 const TURNS: usize = 16;
 /// How many events of one connection it takes in a turn.
 const EVENTS: usize = 32;
-/// How stale a record's own timestamp may be.
+/// How stale a record's own timestamp may be, and how stale where batches stay open because nothing can be sent.
 const CLOCK_TICK: Duration = Duration::from_millis(5);
+const SLOW_TICK: Duration = Duration::from_millis(50);
 /// No timer is set for less; a wake-up that was missed by less than this is not worth a turn of its own.
 const CLOCK_GRAIN: Duration = Duration::from_micros(100);
 /// Topics go by name up to this version of Produce.

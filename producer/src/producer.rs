@@ -242,22 +242,28 @@ impl Producer {
     async fn learn_partition(&self, record: &Record, count: usize, deadline: Instant) -> Result<(), Error> {
         let cluster = self.shared.kafka.cluster();
         let world = self.shared.kafka.world();
+        let wanted = record.partition.and_then(|partition| usize::try_from(partition.0).ok());
+        let Some(wanted) = wanted else { return Err(unknown_partition(record, count)) };
         let mut watch = cluster.watch();
-        if record.partition.is_none_or(|partition| partition.0 < 0) {
-            return Err(unknown_partition(record, count));
-        }
-        cluster.refresh("a record names a partition that is not known");
-        let mut backoff = world.sleep(PARTITION_POLL);
         let mut timeout = world.sleep_until(deadline);
+        let mut ask_again = world.sleep(Duration::ZERO);
         poll_fn(|cx| {
-            if Pin::new(&mut timeout).poll(cx).is_ready() {
-                return Poll::Ready(Err(unknown_partition(record, count)));
+            loop {
+                let known =
+                    cluster.snapshot().topic(record.topic()).map_or(0, |topic| topic.partitions.len());
+                if known > wanted {
+                    return Poll::Ready(Ok(()));
+                }
+                if Pin::new(&mut timeout).poll(cx).is_ready() {
+                    return Poll::Ready(Err(unknown_partition(record, known)));
+                }
+                if Pin::new(&mut ask_again).poll(cx).is_ready() {
+                    cluster.refresh("a record names a partition that is not known");
+                    ask_again = world.sleep(PARTITION_POLL);
+                } else if watch.poll_changed(cx).is_pending() {
+                    return Poll::Pending;
+                }
             }
-            if Pin::new(&mut backoff).poll(cx).is_ready() {
-                cluster.refresh("a record names a partition that is not known");
-                return Poll::Ready(Ok(()));
-            }
-            watch.poll_changed(cx).map(|()| Ok(()))
         })
         .await?;
         self.learn_topic(record.topic(), deadline).await
@@ -307,6 +313,9 @@ fn refused(record: &Record, refusal: Refusal) -> Error {
                 .at_topic(record.topic())
                 .hinting(format!("{setting} sets the limit"))
         }
+        Refusal::NegativeTimestamp => {
+            Error::new(ErrorKind::InvalidInput, "the record's timestamp is negative").at_topic(record.topic())
+        }
         Refusal::Closed => Error::new(ErrorKind::Closed, "the producer was closed").at_topic(record.topic()),
         Refusal::UnknownTopic => {
             Error::new(ErrorKind::UnknownTopic, "the topic is not known").at_topic(record.topic())
@@ -333,4 +342,4 @@ fn no_space(record: &Record, waited: Duration) -> Error {
 }
 
 /// How often metadata is asked again for a partition that is not there.
-const PARTITION_POLL: Duration = Duration::from_millis(100);
+const PARTITION_POLL: Duration = Duration::from_secs(1);

@@ -70,7 +70,8 @@ impl Record {
         self
     }
 
-    /// Sets the event's own time; else the record gets the time at which it is enqueued, to within the linger time.
+    /// Sets the event's own time; else the record gets the time at which it is enqueued, to within
+    /// some milliseconds.
     pub fn timestamp(mut self, timestamp: impl Into<UnixMillis>) -> Self {
         self.timestamp = Some(timestamp.into());
         self

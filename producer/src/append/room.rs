@@ -91,6 +91,8 @@ pub(crate) enum Refusal {
     NeedsBytes(usize),
     /// It has this size and may have at most that.
     TooLarge { size_bytes: usize, limit_bytes: usize, setting: &'static str },
+    /// Its own timestamp lies before 1970, which the format has for "none".
+    NegativeTimestamp,
     /// The producer was closed.
     Closed,
 }
@@ -126,6 +128,9 @@ impl Room {
         payload: &Payload<'_>,
         permit: &mut Option<Permit>,
     ) -> Result<Appended, Refusal> {
+        if payload.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
+            return Err(Refusal::NegativeTimestamp);
+        }
         self.check_size(payload)?;
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
@@ -212,7 +217,9 @@ impl Room {
     pub(crate) fn know_topic(&self, name: &TopicName, id: TopicId, available: &[bool]) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topics = &mut *topics;
-        let known = topics.by_name.get(name).is_some_and(|topic| topic.id == id);
+        // A broker that is too old for ids says nothing against a topic that is known with one.
+        let same = |topic: &Topic| topic.id == id || topic.id.is_zero() || id.is_zero();
+        let known = topics.by_name.get(name).is_some_and(same);
         if !known {
             let seed = self.seed.wrapping_add(topics.slots as u64);
             let sticky = Arc::new(Sticky::new(self.supplies.batch_size_bytes, self.adaptive, seed));

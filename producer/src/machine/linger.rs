@@ -67,6 +67,11 @@ impl Linger {
         self.open.is_empty()
     }
 
+    /// Whether a batch is still lingering; `None` if none is open.
+    pub(crate) fn is_lingering(&self) -> Option<bool> {
+        (!self.open.is_empty()).then_some(!self.lingering.is_empty())
+    }
+
     /// When the next batch becomes due, or a due one times out.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let lingers = self.lingering.first().map(|(due_at, _)| *due_at);

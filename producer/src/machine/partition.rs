@@ -2,6 +2,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
+use courant_client::Error;
 use courant_protocol::types::{
     LeaderEpoch, NodeId, Offset, PartitionId, Sequence, TopicId, TopicName, UnixMillis,
 };
@@ -46,6 +47,8 @@ pub(super) struct Partition {
     last_acked: Option<Sequence>,
     pub(super) last_acked_offset: Offset,
     pub(super) continuity: Continuity,
+    /// Why the last attempt did not succeed.
+    pub(super) trouble: Option<Error>,
     /// The front of the queue backs off until then.
     pub(super) retry_at: Option<Instant>,
     /// The leader that acknowledged last. Until one has, a single batch is on its way: a broker without memory of the
@@ -68,6 +71,7 @@ impl Partition {
             last_acked: None,
             last_acked_offset: Offset::NONE,
             continuity: Continuity::Sound,
+            trouble: None,
             retry_at: None,
             confirmed_on: None,
         }
@@ -175,6 +179,7 @@ impl Partition {
         log_append_time: Option<UnixMillis>,
     ) {
         self.confirmed_on = Some(node);
+        self.trouble = None;
         if batch.stamp.map(|stamp| stamp.producer) == self.producer
             && let Some(last) = batch.last_sequence()
             && self.last_acked.is_none_or(|acked| follows(last, acked))

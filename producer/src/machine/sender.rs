@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use courant_client::retry::Backoff;
 use courant_client::{Error, ErrorKind};
 use courant_protocol::compression::CompressionScratch;
+use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use courant_protocol::messages::{ProduceRequest, ProduceResponse};
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset};
@@ -230,13 +231,24 @@ impl Sender {
             // It stays on its way: only its answer tells whether a sequence is missing.
             batch.possibly_written = true;
             if let Some(partition) = self.partitions.get(number) {
-                batch.fail(expired(&partition.place, batch, timeout), Vec::new());
+                batch.fail(expired(partition, batch, timeout), Vec::new());
             }
         }
         let queued = self.partitions.values().flat_map(|partition| &partition.queue);
         let in_flight = self.requests.values().flat_map(|request| &request.batches).map(|(_, batch)| batch);
         let undecided = queued.chain(in_flight).filter(|batch| batch.is_undecided());
         self.next_expiry = undecided.map(|batch| batch.opened_at + timeout).min();
+    }
+
+    /// A broker could not be reached. Its partitions' batches wait; if they time out, they tell why.
+    pub(crate) fn handle_unreachable(&mut self, node: NodeId, error: &Error) {
+        // The client was closed under the producer: there will never be a connection again.
+        if error.kind() == ErrorKind::Closed {
+            return self.refuse_everything(error.clone());
+        }
+        for partition in self.partitions.values_mut().filter(|partition| partition.leader == Some(node)) {
+            partition.trouble = Some(error.clone());
+        }
     }
 
     // What goes out.
@@ -509,6 +521,7 @@ impl Sender {
         let retries = self.settings.retries;
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         partition.in_flight.remove(&batch.order);
+        partition.trouble = Some(error.clone());
         if !batch.is_undecided() {
             return partition.note_given_up(&batch);
         }
@@ -590,7 +603,7 @@ impl Sender {
         while partition.queue.front().is_some_and(|batch| batch.opened_at + timeout <= now) {
             let Some(mut batch) = partition.queue.pop_front() else { return };
             partition.note_given_up(&batch);
-            let error = expired(&partition.place, &batch, timeout);
+            let error = expired(partition, &batch, timeout);
             self.notices.push_back(failed(&partition.place, &batch, &error));
             batch.fail(error, Vec::new());
         }
@@ -625,17 +638,26 @@ impl Sender {
     }
 }
 
-fn expired(place: &Place, batch: &Batch, timeout: Duration) -> Error {
+fn expired(partition: &Partition, batch: &Batch, timeout: Duration) -> Error {
+    let place = &partition.place;
     let what = match batch.attempts {
         0 => "the record could not be sent in time",
         _ => "the record was not acknowledged in time",
     };
-    Error::new(ErrorKind::Timeout, what)
+    let error = Error::new(ErrorKind::Timeout, what)
         .at_partition(place.topic.clone(), place.partition)
         .after_attempts(batch.attempts)
         .after(timeout)
         .maybe_written(batch.possibly_written)
-        .hinting("delivery.timeout.ms sets how long a record may take")
+        .hinting("delivery.timeout.ms sets how long a record may take");
+    match (&partition.trouble, partition.leader) {
+        (Some(trouble), _) => error.because(trouble.clone()),
+        (None, None) => error.because(Error::new(
+            ErrorKind::Broker(ErrorCode::LEADER_NOT_AVAILABLE),
+            "the partition has no leader",
+        )),
+        (None, Some(_)) => error,
+    }
 }
 
 fn failed(place: &Place, batch: &Batch, error: &Error) -> Notice {

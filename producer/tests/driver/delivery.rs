@@ -30,6 +30,8 @@ fn a_record_without_a_time_gets_that_of_its_enqueueing() {
         let first = producer.enqueue(record("a")).await.unwrap();
         tokio::time::sleep(SECOND / 2).await;
         let second = producer.enqueue(record("b")).await.unwrap();
+        let error = producer.enqueue(record("c").timestamp(UnixMillis(-2))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let (first, second) = (first.await.unwrap().timestamp.0, second.await.unwrap().timestamp.0);
         assert!((first - 1_700_000_003_000).abs() < 100, "{first}");
         assert!((480..=500).contains(&(second - first)), "{first} {second}");
@@ -231,6 +233,25 @@ fn a_topic_that_is_created_again_is_another_topic() {
         assert_eq!(at.offset, Offset(0));
         assert_eq!(stage.values(0), ["new"]);
         assert_eq!(stage.stamps(0), [(0, 0, 1)]);
+    });
+}
+
+#[test]
+fn a_record_that_nobody_takes_tells_why() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().set("delivery.timeout.ms", 31_000).start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        let refuse = Fault::on(ApiKey::Produce).always().error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        stage.cluster.inject(refuse);
+        let error = producer.send(record("a")).await.unwrap_err();
+        assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::Timeout, false));
+        assert!(error.to_string().contains("NOT_ENOUGH_REPLICAS"), "{error}");
+        stage.cluster.clear_faults();
+        stage.kafka.close(SECOND).await.unwrap();
+        stage.cluster.cut_connections(NodeId(1)).unwrap();
+        let error = producer.send(record("b")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     });
 }
 
