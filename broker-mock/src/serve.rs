@@ -49,6 +49,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|error| format!("cannot listen from port {port_base} on: {error}"))?;
     announce(&cluster.bootstrap(), args.ready_json)?;
     tokio::select! {
+        biased;
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

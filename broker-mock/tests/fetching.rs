@@ -1,4 +1,5 @@
 //! What a Fetch request gets, and when.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
 mod support;
 
 use std::time::Duration;

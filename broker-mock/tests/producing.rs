@@ -1,4 +1,5 @@
 //! What becomes of a Produce request.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
 mod support;
 
 use courant_broker_mock::MockCluster;

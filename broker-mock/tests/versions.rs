@@ -1,4 +1,5 @@
 //! What is announced is what Kafka 4.3.1 announces, and every announced version is answered in its own form.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
 mod support;
 
 use courant_broker_mock::MockCluster;
@@ -160,6 +161,13 @@ fn question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
             }
             .into()
         }
+        other => administrative_question(other, version),
+    }
+}
+
+/// The same for what administrators and connecting clients ask.
+fn administrative_question(api: ApiKey, version: i16) -> AnyRequest {
+    match api {
         ApiKey::CreateTopics => {
             let named = |name: &str| create_topics::CreatableTopic {
                 name: name.into(),

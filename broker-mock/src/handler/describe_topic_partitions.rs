@@ -39,8 +39,7 @@ pub(super) fn handle(
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names.into_iter().filter(|name| *name >= from_topic) {
         if room == 0 {
-            response.next_cursor =
-                Some(ResponseCursor { topic_name: name, partition_index: 0, ..Default::default() });
+            response.next_cursor = Some(ResponseCursor { topic_name: name, partition_index: 0 });
             break;
         }
         let Some(topic) = cluster.topic(&name).filter(|_| call.injected(&name, -1).is_none()) else {
@@ -60,8 +59,7 @@ pub(super) fn handle(
         });
         if next < topic.partitions.len() {
             let partition_index = i32::try_from(next).unwrap_or_default();
-            response.next_cursor =
-                Some(ResponseCursor { topic_name: name, partition_index, ..Default::default() });
+            response.next_cursor = Some(ResponseCursor { topic_name: name, partition_index });
             break;
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn handle(
     let mechanisms = vec![Str::from_static(PLAIN)];
     let unknown = (request.mechanism != *PLAIN).then_some(ErrorCode::UNSUPPORTED_SASL_MECHANISM);
     if let Some(error) = call.injected_error().or(unknown) {
-        return SaslHandshakeResponse { error_code: error.0, mechanisms, ..Default::default() };
+        return SaslHandshakeResponse { error_code: error.0, mechanisms };
     }
     *authentication = Authentication::Handshaken { bare_token: call.version == 0 };
     SaslHandshakeResponse { mechanisms, ..Default::default() }

@@ -1,4 +1,5 @@
 //! Logs against a model: whatever is done to them, reading, epochs and times agree with a plain list of records.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOptions, Stamp, WriterOptions};
