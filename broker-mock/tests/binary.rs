@@ -1,5 +1,10 @@
 //! The program: its first line, its end, and how it answers wrong use.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 

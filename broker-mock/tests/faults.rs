@@ -1,5 +1,10 @@
 //! Faults and failures: what a client sees of each.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use std::time::Duration;

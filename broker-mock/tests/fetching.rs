@@ -1,5 +1,10 @@
 //! What a Fetch request gets, and when.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Whole conversations of real clients with a real broker, replayed: the mock answers alike, up to what must differ.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use std::collections::BTreeMap;

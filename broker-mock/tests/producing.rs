@@ -1,5 +1,10 @@
 //! What becomes of a Produce request.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use courant_broker_mock::MockCluster;

@@ -1,5 +1,10 @@
 //! What is announced is what Kafka 4.3.1 announces, and every announced version is answered in its own form.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use courant_broker_mock::MockCluster;

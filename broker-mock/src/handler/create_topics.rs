@@ -20,7 +20,7 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(2, 7);
 /// An error with its text.
 pub(super) type Refused = (ErrorCode, String);
 
-/// More partitions than this at once are refused, as a broker's controller does.
+/// More partitions than this in one request are refused, as a broker's controller does.
 pub(super) const MAX_PARTITIONS: i64 = 10_000;
 
 pub(super) fn handle(
@@ -32,6 +32,7 @@ pub(super) fn handle(
     let twice: BTreeSet<&Str> =
         request.topics.iter().map(|t| &t.name).filter(|name| !seen.insert(*name)).collect();
     let mut answered = BTreeSet::new();
+    let mut room = MAX_PARTITIONS;
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics.iter().filter(|topic| answered.insert(&topic.name)) {
         let created = if twice.contains(&topic.name) {
@@ -39,7 +40,7 @@ pub(super) fn handle(
         } else if let Some(error) = call.injected(&topic.name, -1) {
             Err((error, "injected".to_owned()))
         } else {
-            create(cluster, topic, request.validate_only)
+            create(cluster, topic, request.validate_only, &mut room)
         };
         topics.push(created.unwrap_or_else(|(error, message)| CreatableTopicResult {
             name: topic.name.clone(),
@@ -57,6 +58,7 @@ fn create(
     cluster: &mut Cluster,
     topic: &CreatableTopic,
     validate_only: bool,
+    room: &mut i64,
 ) -> Result<CreatableTopicResult, Refused> {
     check_name(cluster, &topic.name)?;
     let mut config = TopicConfig::default();
@@ -66,7 +68,7 @@ fn create(
             .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     }
     let replicas =
-        if topic.assignments.is_empty() { placed(cluster, topic)? } else { assigned(cluster, topic)? };
+        if topic.assignments.is_empty() { placed(cluster, topic, room)? } else { assigned(cluster, topic)? };
     let described = config.describe(&cluster.config).into_iter().map(shown).collect();
     let mut result = CreatableTopicResult {
         name: topic.name.clone(),
@@ -98,7 +100,11 @@ fn check_name(cluster: &Cluster, name: &str) -> Result<(), Refused> {
     }
 }
 
-fn placed(cluster: &mut Cluster, topic: &CreatableTopic) -> Result<Vec<Vec<NodeId>>, Refused> {
+fn placed(
+    cluster: &mut Cluster,
+    topic: &CreatableTopic,
+    room: &mut i64,
+) -> Result<Vec<Vec<NodeId>>, Refused> {
     let partitions = match i64::from(topic.num_partitions) {
         -1 => cluster.config.number("num.partitions"),
         partitions => partitions,
@@ -109,9 +115,10 @@ fn placed(cluster: &mut Cluster, topic: &CreatableTopic) -> Result<Vec<Vec<NodeI
             "The number of partitions must be larger than 0.".to_owned(),
         ));
     }
-    if partitions > MAX_PARTITIONS {
+    if partitions > *room {
         return Err((ErrorCode::POLICY_VIOLATION, format!("More than {MAX_PARTITIONS} partitions at once.")));
     }
+    *room -= partitions;
     let replication_factor = match i64::from(topic.replication_factor) {
         -1 => cluster.config.number("default.replication.factor"),
         factor => factor,

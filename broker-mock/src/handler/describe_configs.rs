@@ -2,7 +2,7 @@
 //! (KIP-569).
 //!
 //! The documentation is our own. Broker loggers, client metrics and groups are refused: they are not kept yet.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
@@ -27,7 +27,10 @@ pub(super) fn handle(
     call: &Call,
     request: &DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let results = request.resources.iter().map(|resource| {
+    // A resource that is named again is answered once, so that a small request cannot ask for a huge answer.
+    let mut seen = BTreeSet::new();
+    let resources = request.resources.iter().filter(|r| seen.insert((r.resource_type, &r.resource_name)));
+    let results = resources.map(|resource| {
         let blank = DescribeConfigsResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),

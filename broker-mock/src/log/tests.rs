@@ -1,5 +1,10 @@
 //! Logs against a model: whatever is done to them, reading, epochs and times agree with a plain list of records.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_update, reason = "a test panics; messages grow")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOptions, Stamp, WriterOptions};

@@ -33,6 +33,21 @@ struct Outbox {
     wakers: Vec<Waker>,
 }
 
+/// How many tasks may wait on one connection; beyond, the first is woken and may come again.
+const MAX_WAKERS: usize = 4;
+
+impl Outbox {
+    fn remember(&mut self, waker: &Waker) {
+        if self.wakers.iter().any(|known| known.will_wake(waker)) {
+            return;
+        }
+        if self.wakers.len() == MAX_WAKERS {
+            self.wakers.remove(0).wake();
+        }
+        self.wakers.push(waker.clone());
+    }
+}
+
 /// What a carrier finds when it looks.
 #[derive(Debug)]
 pub(crate) struct Sight {
@@ -94,9 +109,7 @@ impl Hub {
         match state.links.get_mut(&id) {
             None => Sight { segments: VecDeque::new(), is_closed: true, is_ready: false, deadline: None },
             Some(outbox) => {
-                if !outbox.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    outbox.wakers.push(cx.waker().clone());
-                }
+                outbox.remember(cx.waker());
                 let segments = std::mem::take(&mut outbox.segments);
                 Sight { segments, is_closed: outbox.is_closed, is_ready, deadline }
             }
