@@ -209,7 +209,7 @@ impl Admin {
     /// # use courant_broker_mock::MockCluster;
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     /// # runtime.block_on(async {
-    /// # let cluster = MockCluster::builder().topic_with("orders", 1, [("retention.ms", "-1")]).build()?;
+    /// # let cluster = MockCluster::builder().topic_with("orders", 1, None, [("retention.ms", "-1")]).build()?;
     /// # let kafka = courant_client::Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await?;
     /// use courant_admin::{Admin, ConfigResource, ConfigSource};
     ///

@@ -131,6 +131,7 @@ impl Api for ListOffsets {
                     partition_index: partition.partition.0,
                     current_leader_epoch: -1,
                     timestamp,
+                    ..Default::default()
                 });
             }
         }

@@ -190,7 +190,7 @@ mod tests {
         let error = items.into_results().remove(0).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot do it: the broker answered THROTTLING_QUOTA_EXCEEDED (2 attempts, after 710 ms); default.api.timeout.ms bounds the call"
+            "cannot do it: the broker answered THROTTLING_QUOTA_EXCEEDED (89) (2 attempts, after 710 ms); default.api.timeout.ms bounds the call"
         );
     }
 
