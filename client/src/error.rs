@@ -313,10 +313,11 @@ impl fmt::Display for Seconds {
         let millis = self.0.as_millis();
         if millis < 1000 {
             write!(f, "{millis} ms")
-        } else if millis.is_multiple_of(1000) {
-            write!(f, "{} s", millis / 1000)
         } else {
-            write!(f, "{}.{} s", millis / 1000, millis % 1000 / 100)
+            match millis % 1000 / 100 {
+                0 => write!(f, "{} s", millis / 1000),
+                tenths => write!(f, "{}.{tenths} s", millis / 1000),
+            }
         }
     }
 }
@@ -354,5 +355,51 @@ fn hint_for(code: ErrorCode) -> Option<&'static str> {
         }
         ErrorCode::ILLEGAL_SASL_STATE => Some("check that security.protocol matches the broker's listener"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let shown =
+            [0, 250, 999, 1000, 1049, 1500, 61_200].map(|ms| Seconds(Duration::from_millis(ms)).to_string());
+        assert_eq!(shown, ["0 ms", "250 ms", "999 ms", "1 s", "1 s", "1.5 s", "61.2 s"]);
+    }
+
+    #[test]
+    fn the_text_says_what_happened_to_what_why_and_what_to_do() {
+        let error = Error::new(ErrorKind::Timeout, "the batch was not acknowledged")
+            .at_partition("orders", PartitionId(2))
+            .at_broker("b:9092")
+            .after_attempts(3)
+            .after(Duration::from_secs(2))
+            .because(std::io::Error::other("reset"))
+            .hinting("delivery.timeout.ms sets the time");
+        assert_eq!(
+            error.to_string(),
+            "the batch was not acknowledged (partition orders-2, broker b:9092, 3 attempts, after 2 s): reset; \
+             delivery.timeout.ms sets the time"
+        );
+        assert_eq!((error.topic().map(|t| &**t), error.partition()), (Some("orders"), Some(PartitionId(2))));
+        assert!(StdError::source(&error).is_some());
+    }
+
+    #[test]
+    fn a_brokers_code_decides_kind_and_whether_to_try_again() {
+        let kinds = [
+            (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorKind::UnknownTopic, true),
+            (ErrorCode::TOPIC_AUTHORIZATION_FAILED, ErrorKind::Authorization, false),
+            (ErrorCode::SASL_AUTHENTICATION_FAILED, ErrorKind::Authentication, false),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, ErrorKind::Broker(ErrorCode::NOT_LEADER_OR_FOLLOWER), true),
+            (ErrorCode::UNSUPPORTED_VERSION, ErrorKind::UnsupportedVersion, false),
+        ];
+        for (code, kind, retriable) in kinds {
+            let error = Error::from_code(code, "asked");
+            assert_eq!((error.kind(), error.is_retriable(), error.code()), (kind, retriable, Some(code)));
+        }
+        assert!(Error::from_code(ErrorCode::PRODUCER_FENCED, "asked").is_fatal());
     }
 }

@@ -197,11 +197,6 @@ impl Link {
         self.machine.was_written(correlation.0)
     }
 
-    /// Whether the connection ended because nobody used it, which says nothing against the broker.
-    pub(crate) fn ended_idle(&self) -> bool {
-        matches!(self.closed, Some(ClosedBy::Idleness(_)))
-    }
-
     fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant, setting_up: bool) -> Poll<LinkEvent> {
         if self.closed.is_none() {
             match self.poll_socket(cx, now, setting_up) {

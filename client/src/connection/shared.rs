@@ -105,7 +105,8 @@ impl SharedConnection {
         permit.send(Command { frame, tag: Tag { correlation, api: R::KEY, version }, timeout, reply });
         let body = match until(world, deadline, answer).await {
             Some(Ok(answer)) => answer?,
-            Some(Err(_)) => return Err(self.ended()),
+            // The task was stopped from outside, together with what it knew.
+            Some(Err(_)) => return Err(self.lost().into()),
             None => return Err(self.late(R::KEY, true).into()),
         };
         let decoded = decode_response::<R>(body, version);
@@ -117,6 +118,11 @@ impl SharedConnection {
     fn ended(&self) -> Unanswered {
         let error = Error::new(ErrorKind::Transport, "the connection ended before the request was sent");
         Unanswered { error: error.at_broker(&self.broker), untouched: true }
+    }
+
+    fn lost(&self) -> Error {
+        let error = Error::new(ErrorKind::Transport, "the connection ended before the answer came");
+        error.at_broker(&self.broker).maybe_written(true)
     }
 
     fn late(&self, api: ApiKey, possibly_written: bool) -> Error {
@@ -187,7 +193,7 @@ impl SharedTask {
             let written = self.link.was_written(Correlation(correlation));
             let error = error.clone().maybe_written(written);
             // A caller that has gone does not mind.
-            let _gone = reply.send(Err(Unanswered { untouched: !written && self.link.ended_idle(), error }));
+            let _gone = reply.send(Err(Unanswered { untouched: !written, error }));
         }
         self.queue.close();
         while let Ok(command) = self.queue.try_recv() {
