@@ -224,7 +224,9 @@ impl Link {
             return Poll::Pending;
         };
         loop {
-            poll_write(&mut **socket, machine, unflushed, cx, now)?;
+            if let Err(closed) = poll_write(&mut **socket, machine, unflushed, cx, now) {
+                return Poll::Ready(Err(last_word(&mut **socket, machine, inbound, cx).unwrap_or(closed)));
+            }
             if let Some(correlation) = machine.poll_written() {
                 return Poll::Ready(Ok(LinkEvent::Written { correlation: Correlation(correlation) }));
             }
@@ -306,6 +308,20 @@ fn poll_write(
         }
     }
     Ok(())
+}
+
+/// What a peer said before it stopped listening, if that explains more than the write that failed: an HTTP server answers
+/// our first bytes and closes.
+fn last_word(
+    socket: &mut dyn Duplex,
+    machine: &Connection,
+    inbound: &mut Inbound,
+    cx: &mut Context<'_>,
+) -> Option<ClosedBy> {
+    match socket.poll_read(cx, inbound.room()) {
+        Poll::Ready(Ok(_)) => inbound.take().err().map(|failure| machine.handle_frame_error(failure)),
+        _ => None,
+    }
 }
 
 /// Slices given to one vectored write; the operating system takes up to 1024, and 64 KiB batches fill a socket sooner.
