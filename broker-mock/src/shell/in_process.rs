@@ -74,18 +74,14 @@ impl Duplex for InProcess {
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if self.is_shut || self.link.is_over() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
         if !self.link.wants_bytes() {
             self.link.poll(cx);
         }
+        if self.is_shut || self.link.is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if !self.link.wants_bytes() {
-            return if self.link.is_over() {
-                Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-            } else {
-                Poll::Pending
-            };
+            return Poll::Pending;
         }
         let incoming = self.link.incoming();
         let before = incoming.len();

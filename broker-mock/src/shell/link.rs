@@ -68,6 +68,11 @@ impl Link {
         !self.is_closed && (self.is_ready || self.incoming.len() < READ_AHEAD_BYTES)
     }
 
+    /// Whether the broker has closed the connection, though there may be something left to send.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Whether nothing is to be sent any more, and nothing taken.
     pub(crate) fn is_over(&self) -> bool {
         self.is_closed && self.outgoing.is_empty()

@@ -40,6 +40,12 @@ impl Client {
         Ok(Self { duplex, incoming: BytesMut::new(), next_correlation: 0 })
     }
 
+    /// Connects by TCP.
+    pub(crate) async fn tcp(address: &str) -> std::io::Result<Self> {
+        let duplex = World::tokio().connect(&address.parse().unwrap()).await?;
+        Ok(Self { duplex, incoming: BytesMut::new(), next_correlation: 0 })
+    }
+
     /// Sends bytes as they are.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.duplex.write_all(bytes).await
