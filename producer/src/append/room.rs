@@ -253,7 +253,10 @@ impl Room {
             Gate::Open | Gate::Flushing(_) => {}
             Gate::Aborting | Gate::Closed => topics.gate = gate,
         }
-        for slot in topics.by_name.values().flat_map(|topic| &topic.slots) {
+        let mut slots: Vec<&Arc<Slot>> = topics.by_name.values().flat_map(|topic| &topic.slots).collect();
+        // The map has an order of its own, other than that of the run before; the driver must not see it.
+        slots.sort_by_key(|slot| slot.number);
+        for slot in slots {
             slot.set_gate(gate, &self.supplies);
         }
         self.supplies.bell.ring();
