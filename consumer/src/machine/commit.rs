@@ -224,10 +224,9 @@ impl Commits {
 
     /// Fails the queued ones whose time is over.
     fn expire(&mut self, now: Instant) {
-        while let Some(job) = self
-            .queue
-            .pop_front_if(|job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now))
-        {
+        let late = |job: &Job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now);
+        while self.queue.front().is_some_and(late) {
+            let Some(job) = self.queue.pop_front() else { break };
             let late = courant_client::Error::new(
                 courant_client::ErrorKind::Timeout,
                 "the commit was not answered in time",
