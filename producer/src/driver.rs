@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use courant_client::{
@@ -50,6 +50,17 @@ pub(crate) struct Driver {
     said: Said,
     heard: Vec<Arc<Slot>>,
     taken: Vec<ClosedBatch>,
+    ended: bool,
+}
+
+impl Drop for Driver {
+    /// A runtime that shuts down drops its tasks where they are; whoever waits for a delivery elsewhere must hear of it.
+    fn drop(&mut self) {
+        if !self.ended {
+            let outcome = self.give_up();
+            self.control.end(outcome);
+        }
+    }
 }
 
 /// What was logged lately, so that an outage does not flood the log.
@@ -118,6 +129,7 @@ impl Driver {
             said: Said::default(),
             heard: Vec::new(),
             taken: Vec::new(),
+            ended: false,
             room,
             control,
             kafka,
@@ -128,6 +140,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let outcome = poll_fn(|cx| self.poll(cx)).await;
         self.control.end(outcome);
+        self.ended = true;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -531,14 +544,16 @@ impl Driver {
             return Some(Ok(()));
         }
         match closing {
-            Closing::Until(deadline) if deadline <= now => Some(Err(self.give_up())),
+            Closing::Until(deadline) if deadline <= now => Some(self.give_up()),
             _ => None,
         }
     }
 
     /// Fails what is left, and says by name and count what that was.
-    fn give_up(&mut self) -> Error {
+    fn give_up(&mut self) -> Result<(), Error> {
         self.room.set_gate(Gate::Aborting);
+        // Records may have been appended since the bell was last heard, in slots that are not known yet.
+        let _ = self.poll_bell(&mut Context::from_waker(Waker::noop()));
         let open: Vec<usize> = self.slots.keys().copied().collect();
         for number in open {
             self.take_open(number);
@@ -547,11 +562,14 @@ impl Driver {
             .hinting("give `close` more time");
         let lost = self.sender.give_up_all(&closed);
         let total: u64 = lost.values().sum();
+        if total == 0 {
+            return Ok(());
+        }
         let shown: Vec<String> =
             lost.iter().take(SHOWN).map(|(name, count)| format!("{name}: {count}")).collect();
         let more = if lost.len() > SHOWN { ", …" } else { "" };
         let what = format!("closed with {total} records not delivered ({}{more})", shown.join(", "));
-        Error::new(ErrorKind::Timeout, what).maybe_written(true).hinting("give `close` more time")
+        Err(Error::new(ErrorKind::Timeout, what).maybe_written(true).hinting("give `close` more time"))
     }
 
     /// Arms the timer for the next thing that happens without anything coming in.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use courant_broker_mock::MockCluster;
-use courant_client::Kafka;
+use courant_client::{ErrorKind, Kafka};
 use courant_producer::{Producer, Record};
 
 const TASKS: usize = 8;
@@ -33,7 +33,29 @@ fn tasks_on_several_threads_share_a_small_buffer() {
     });
 }
 
-/// Half of the records are awaited one by one, the other half all at the end.
+#[test]
+fn a_runtime_that_shuts_down_fails_what_was_left() {
+    let runtime = |threads| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap()
+    };
+    let (ending, staying) = (runtime(1), runtime(1));
+    let (producer, delivery) = ending.block_on(async {
+        let cluster = MockCluster::builder().topic("t", 1).build().unwrap();
+        let kafka =
+            Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await.unwrap();
+        let producer = Producer::builder(&kafka).linger(Duration::from_secs(60)).start().await.unwrap();
+        let delivery = producer.enqueue(Record::to("t").value("x")).await.unwrap();
+        (producer, delivery)
+    });
+    drop(ending);
+    let error = staying.block_on(delivery).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    let record = Record::to("t").value("y");
+    let error = staying.block_on(producer.send(record.clone())).unwrap_err();
+    assert_eq!((error.kind(), error.record), (ErrorKind::Closed, Some(record)));
+}
+
+/// Some records are awaited one by one, the others all at the end.
 async fn write(producer: Producer, task: usize) {
     let mut deliveries = Vec::new();
     for n in 0..RECORDS {

@@ -131,7 +131,7 @@ impl Room {
         if payload.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
             return Err(Refusal::NegativeTimestamp);
         }
-        self.check_size(payload)?;
+        let size_bytes = self.check_size(payload)?;
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
             return Err(Refusal::Closed);
@@ -142,7 +142,7 @@ impl Room {
                 let slot = topic.slot(partition).ok_or(Refusal::UnknownPartition(topic.slots.len()))?;
                 slot.append(payload, &self.supplies, permit, false).map_err(|refusal| self.refusal(refusal))
             }
-            None => self.append_sticky(topic, payload, permit),
+            None => self.append_sticky(topic, payload, size_bytes, permit),
         }
     }
 
@@ -164,6 +164,7 @@ impl Room {
         &self,
         topic: &Topic,
         payload: &Payload<'_>,
+        size_bytes: usize,
         permit: &mut Option<Permit>,
     ) -> Result<Appended, Refusal> {
         let count = u32::try_from(topic.slots.len()).unwrap_or(u32::MAX);
@@ -174,7 +175,7 @@ impl Room {
             let slot = topic.slots.get(partition as usize).ok_or(Refusal::UnknownPartition(0))?;
             match slot.append(payload, &self.supplies, permit, may_turn) {
                 Ok(appended) => {
-                    topic.sticky.produced(partition, payload.size_upper_bound(), count, load);
+                    topic.sticky.produced(partition, size_bytes, count, load);
                     return Ok(appended);
                 }
                 Err(SlotRefusal::Turn) => {
@@ -186,7 +187,7 @@ impl Room {
         }
     }
 
-    fn check_size(&self, payload: &Payload<'_>) -> Result<(), Refusal> {
+    fn check_size(&self, payload: &Payload<'_>) -> Result<usize, Refusal> {
         let size_bytes = payload.size_upper_bound();
         if size_bytes > self.max_request_size_bytes {
             let limit_bytes = self.max_request_size_bytes;
@@ -196,7 +197,7 @@ impl Room {
         if size_bytes > limit_bytes {
             return Err(Refusal::TooLarge { size_bytes, limit_bytes, setting: "buffer.memory" });
         }
-        Ok(())
+        Ok(size_bytes)
     }
 
     fn refusal(&self, refusal: SlotRefusal) -> Refusal {
