@@ -92,6 +92,7 @@ fn headers_keep_their_order_their_duplicates_and_their_nulls() {
             assert_eq!(seen, expected);
         }
         assert_eq!(record.last_header("a").and_then(|header| header.value), Some(&b"2"[..]));
+        assert_eq!(owned.last_header("a").and_then(|header| header.value), Some(&b"2"[..]));
     });
 }
 
