@@ -112,6 +112,11 @@ impl Commits {
         self.auto.as_ref().is_some_and(|auto| auto.due <= now)
     }
 
+    /// Ends auto-commit.
+    pub(crate) fn stop_auto(&mut self) {
+        self.auto = None;
+    }
+
     /// Whether offsets are committed by time.
     pub(crate) fn is_auto(&self) -> bool {
         self.auto.is_some()

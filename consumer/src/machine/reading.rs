@@ -425,8 +425,13 @@ impl Reading {
         let Ok(state) = self.subscription.state_mut(partition) else { return };
         match end {
             StretchEnd::Empty => return,
-            // Nothing new: the broker repeats what was read, and reading on would repeat it for ever.
-            StretchEnd::At(end) if end <= offset => state.next_fetch = offset,
+            // The broker repeats what was read, and reading on would repeat it for ever.
+            StretchEnd::At(end) if end <= offset => {
+                let what = "the broker answers a fetch with records before the offset that was asked for";
+                let error = Error::new(ErrorKind::Client(courant_client::ErrorKind::Protocol), what);
+                self.fail(partition, error.at(partition).at_offset(offset).hinting("seek to try again"));
+                return;
+            }
             StretchEnd::At(end) => state.next_fetch = end,
             StretchEnd::Unreadable => state.next_fetch = Offset::NONE,
             StretchEnd::TooSmall(size) => {
@@ -512,6 +517,8 @@ impl Reading {
         if self.commits.is_auto() {
             let finished = self.commits.news(self.subscription.finished());
             self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));
+            // Its timer would wake the driver again and again while the last commit is under way.
+            self.commits.stop_auto();
         }
     }
 

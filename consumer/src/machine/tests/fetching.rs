@@ -311,3 +311,16 @@ fn a_broker_that_is_no_leader_any_more_costs_a_refresh_and_a_wait_and_no_error()
     world.now += ms(100);
     assert_eq!(world.fetched_offsets(), []);
 }
+
+#[test]
+fn a_broker_that_repeats_old_records_is_told_and_not_asked_for_ever() {
+    let mut world = World::reading(1, |_| {});
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(10))).unwrap();
+    world.fetch_and_deliver(vec![records(0, Spec::at(0).records(5).bytes())]);
+    let error = world.poll().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.offset()),
+        (ErrorKind::Client(courant_client::ErrorKind::Protocol), Some(Offset(10)))
+    );
+    assert_eq!(world.fetch(), None);
+}
