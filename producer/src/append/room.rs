@@ -316,3 +316,61 @@ impl Supplies {
 
 /// How many empty buffers are kept at most.
 const POOLED_BUFFERS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room() -> Arc<Room> {
+        let now = Instant::now();
+        Room::new(RoomOptions {
+            batch_size_bytes: 1000,
+            max_request_size_bytes: 1 << 20,
+            buffer_memory_bytes: 10_000,
+            partitioner: Partitioner::built_in(),
+            ignore_keys: false,
+            adaptive: true,
+            seed: 1,
+            clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
+        })
+    }
+
+    fn append(room: &Room, partition: i32) -> Result<Appended, Refusal> {
+        let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
+        let to = Destination { topic: "t", partition: Some(PartitionId(partition)) };
+        room.append(to, &payload, &mut None)
+    }
+
+    #[test]
+    fn a_topic_grows_and_a_stale_view_takes_nothing_away() {
+        let (room, topic) = (room(), TopicName::from("t"));
+        assert!(matches!(append(&room, 0), Err(Refusal::UnknownTopic)));
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        assert!(matches!(append(&room, 3), Err(Refusal::UnknownPartition(3))));
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 5]);
+        assert_eq!(append(&room, 4).unwrap().index, 0);
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        assert_eq!(append(&room, 4).unwrap().index, 1, "it goes on in the same batch");
+    }
+
+    #[test]
+    fn a_topic_with_another_id_has_other_batches() {
+        let (room, topic) = (room(), TopicName::from("t"));
+        room.know_topic(&topic, TopicId([1; 16]), &[true]);
+        let old = append(&room, 0).unwrap();
+        room.know_topic(&topic, TopicId::ZERO, &[true]);
+        assert_eq!(append(&room, 0).unwrap().index, 1, "a broker without ids says nothing against it");
+        room.know_topic(&topic, TopicId([2; 16]), &[true]);
+        let new = append(&room, 0).unwrap();
+        assert_eq!(new.index, 0);
+        assert!(!Arc::ptr_eq(&old.completion, &new.completion));
+    }
+
+    #[test]
+    fn a_closed_gate_also_shuts_topics_that_come_later() {
+        let room = room();
+        room.set_gate(Gate::Closed);
+        room.know_topic(&TopicName::from("t"), TopicId::ZERO, &[true]);
+        assert!(matches!(append(&room, 0), Err(Refusal::Closed)));
+    }
+}
