@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     /// Keeps the assigned topics in the client's metadata.
     lease: Option<TopicsLease>,
     timer: Sleep,
+    /// Until when the brokers' word that the fetch sessions have ended is waited for.
+    sessions_until: Option<Instant>,
     /// Ready once the client below is closed.
     client_closed: Pin<Box<dyn Future<Output = ()> + Send>>,
     rng: Rng,
@@ -52,6 +54,10 @@ enum Event {
     Timer,
 }
 
+/// A fetch that waits at a broker holds the end of its session back: longer than usual it is not waited for, since a
+/// broker forgets a session that nobody uses.
+const SESSIONS_END: Duration = Duration::from_secs(1);
+
 /// How long an idle loop sleeps at most: a safeguard without cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -65,6 +71,7 @@ impl Driver {
             calls: Vec::new(),
             watch: kafka.cluster().watch(),
             lease: None,
+            sessions_until: None,
             timer: kafka.world().sleep_until(kafka.world().now()),
             rng: kafka.world().rng("courant-consumer/driver"),
             shared,
@@ -211,13 +218,14 @@ impl Driver {
         if !reading.commits.is_idle() && now < deadline {
             return false;
         }
+        let until = *self.sessions_until.get_or_insert(deadline.min(now + SESSIONS_END));
         for node in self.links.nodes() {
             if let Some(session) = reading.fetcher.closing(node) {
                 let plan = FetchPlan { session, max_wait: Duration::ZERO, min_bytes: 0, max_bytes: 0 };
                 self.links.send_closing(now, node, &plan);
             }
         }
-        if self.links.is_closing() && now < deadline {
+        if self.links.is_closing() && now < until {
             return false;
         }
         reading.finish_close();
@@ -226,7 +234,7 @@ impl Driver {
 
     fn next_deadline(&self, now: Instant) -> Instant {
         let reading = self.shared.reading().next_deadline(now);
-        let times = [reading, self.links.next_deadline()];
+        let times = [reading, self.links.next_deadline(), self.sessions_until];
         times.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP)
     }
 }

@@ -179,6 +179,19 @@ fn closing_ends_in_time_although_the_coordinator_is_silent() {
 }
 
 #[test]
+fn closing_does_not_wait_for_a_fetch_that_waits_long() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let consumer = reader(&kafka).fetch_max_wait(ms(30_000)).start().await.unwrap();
+        kafka.world().sleep(ms(5000)).await;
+        let started = kafka.world().now();
+        consumer.close(ms(20_000)).await.unwrap();
+        assert!(kafka.world().now() <= started + ms(1000));
+    });
+}
+
+#[test]
 fn old_brokers_without_topic_ids_are_spoken_to_by_name() {
     run(async {
         let cluster = cluster(|builder| builder);
