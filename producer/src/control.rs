@@ -6,7 +6,7 @@ use std::time::Instant;
 use courant_client::{Error, ErrorKind};
 use courant_protocol::types::TopicName;
 use courant_runtime::Task;
-use tokio::sync::watch;
+use courant_runtime::watch;
 
 use crate::append::{Gate, Room};
 

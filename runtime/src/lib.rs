@@ -32,6 +32,7 @@ mod sleep;
 mod task;
 pub mod tcp;
 mod transport;
+pub mod watch;
 mod world;
 
 pub use address::{Address, AddressError};

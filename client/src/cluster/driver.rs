@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use courant_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
-use tokio::sync::watch;
+use courant_runtime::watch;
 
 use super::machine::{MetadataEvent, Question};
 use super::shared::{Shared, unknown_broker};

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use courant_protocol::api::Request;
 use courant_protocol::types::{LeaderEpoch, NodeId, PartitionId, TopicName};
+use courant_runtime::watch;
 use courant_runtime::{Address, Task, World};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::coordinator::CoordinatorKind;
 use super::driver;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use courant_protocol::types::NodeId;
+use courant_runtime::watch;
 use courant_runtime::{Address, Rng, Task, World};
-use tokio::sync::watch;
 
 use super::link::{ConnectionGuard, Link};
 use super::machine::{ConnectionOptions, Reconnect, ReconnectOptions};
@@ -281,11 +281,11 @@ impl Connections {
         match over {
             Ok((connection, task)) => {
                 // Nobody listening means that every caller has given up; the next one may still want the connection.
-                let _unheard = publish.send(SlotState::Ready(connection));
+                publish.send_replace(SlotState::Ready(connection));
                 task.run(&self.world, self.phase.clone()).await;
             }
             Err(error) => {
-                let _unheard = publish.send(SlotState::Failed(error));
+                publish.send_replace(SlotState::Failed(error));
             }
         }
     }

@@ -59,13 +59,6 @@ pub struct Link {
     _guard: ConnectionGuard,
 }
 
-/// What a stretch of work on the socket came to.
-enum Turn {
-    /// Negotiation and authentication are over.
-    Ready,
-    Event(LinkEvent),
-}
-
 /// Told once, when a connection that was ready has failed.
 pub(crate) type Feedback = Box<dyn FnOnce(Instant, &Error) + Send>;
 
@@ -98,7 +91,7 @@ impl Link {
     /// Drives negotiation and authentication; ready when requests may be sent.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<(), Error>> {
         while self.machine.versions().is_none() {
-            if let Turn::Event(LinkEvent::Closed(error)) = ready!(self.poll_turn(cx, now)) {
+            if let LinkEvent::Closed(error) = ready!(self.poll_turn(cx, now, true)) {
                 return Poll::Ready(Err(error));
             }
         }
@@ -172,14 +165,9 @@ impl Link {
     /// Writes what is queued, reads what has come, and gives the next event. After [`LinkEvent::Closed`] it gives the
     /// same error again.
     ///
-    /// The driver polls until there is no event left; only then is its task woken for the next.
     /// `now` must not be before that of an earlier call. The driver also calls it at [`Self::next_deadline`].
     pub fn poll_event(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<LinkEvent> {
-        loop {
-            if let Turn::Event(event) = ready!(self.poll_turn(cx, now)) {
-                return Poll::Ready(event);
-            }
-        }
+        self.poll_turn(cx, now, false)
     }
 
     /// When [`Self::poll_event`] must be called although nothing has arrived: a deadline, or the end of a throttle.
@@ -209,23 +197,28 @@ impl Link {
         self.machine.was_written(correlation.0)
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Turn> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant, setting_up: bool) -> Poll<LinkEvent> {
         if self.closed.is_none() {
-            match self.poll_socket(cx, now) {
+            match self.poll_socket(cx, now, setting_up) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(turn)) => return Poll::Ready(turn),
+                Poll::Ready(Ok(event)) => return Poll::Ready(event),
                 Poll::Ready(Err(closed)) => self.close(now, closed),
             }
         }
         match &self.closed {
             Some(ClosedBy::Failure(error) | ClosedBy::Idleness(error)) => {
-                Poll::Ready(Turn::Event(LinkEvent::Closed(error.clone())))
+                Poll::Ready(LinkEvent::Closed(error.clone()))
             }
             None => Poll::Pending,
         }
     }
 
-    fn poll_socket(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Turn, ClosedBy>> {
+    fn poll_socket(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        setting_up: bool,
+    ) -> Poll<Result<LinkEvent, ClosedBy>> {
         self.machine.handle_timeout(now)?;
         let Self { socket: Some(socket), machine, inbound, unflushed, .. } = self else {
             return Poll::Pending;
@@ -235,16 +228,16 @@ impl Link {
                 return Poll::Ready(Err(last_word(&mut **socket, machine, inbound, cx).unwrap_or(closed)));
             }
             if let Some(correlation) = machine.poll_written() {
-                let correlation = Correlation(correlation);
-                return Poll::Ready(Ok(Turn::Event(LinkEvent::Written { correlation })));
+                return Poll::Ready(Ok(LinkEvent::Written { correlation: Correlation(correlation) }));
             }
             while let Some(frame) = inbound.take().map_err(|failure| machine.handle_frame_error(failure))? {
                 if let Some((correlation, body)) = machine.handle_frame(now, frame)? {
                     let correlation = Correlation(correlation);
-                    return Poll::Ready(Ok(Turn::Event(LinkEvent::Response { correlation, body })));
+                    return Poll::Ready(Ok(LinkEvent::Response { correlation, body }));
                 }
-                if machine.versions().is_some() {
-                    return Poll::Ready(Ok(Turn::Ready));
+                if setting_up && machine.versions().is_some() {
+                    // The caller of `poll_ready` looks at the versions; the correlation id is of no interest to it.
+                    return Poll::Ready(Ok(LinkEvent::Written { correlation: Correlation(-1) }));
                 }
                 poll_write(&mut **socket, machine, unflushed, cx, now)?;
             }

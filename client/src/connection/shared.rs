@@ -19,7 +19,8 @@ use courant_protocol::api::{ApiKey, Request};
 use courant_protocol::frame::{decode_response, encode_request};
 use courant_protocol::wire::Frame;
 use courant_runtime::World;
-use tokio::sync::{mpsc, oneshot, watch};
+use courant_runtime::watch;
+use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Correlation, Link, LinkEvent};
 use super::machine::{Tag, decode_error, encode_error};
