@@ -1,5 +1,4 @@
 //! Handing out records allocates per poll, not per record.
-#![allow(clippy::unwrap_used)]
 mod batches;
 mod world;
 
