@@ -1,7 +1,7 @@
 //! Hosts: machines that run user code, crash with everything on them, and come back.
 use crate::link::SimTransport;
 use crate::state::{LinkEntry, State};
-use courant_runtime::{BoxFuture, Spawner, World};
+use courant_runtime::{BoxFuture, Clock, Spawner, World};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
@@ -247,7 +247,11 @@ impl HostTask {
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(future) = &mut self.future else { return Poll::Ready(()) };
         let outer = RUNNING.replace(Some(Arc::clone(&self.group)));
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let clock = &self.state.clock;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _ = clock.now(); // Counts as a turn.
+            future.as_mut().poll(cx)
+        }));
         RUNNING.set(outer);
         polled.unwrap_or_else(|payload| {
             self.state.panicked(format!(

@@ -53,6 +53,7 @@
 //! assert_eq!(&heard[4..], b"hi");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod chaos;
 mod clock;
 mod connection;
 mod family;
@@ -65,6 +66,7 @@ mod sim;
 mod state;
 mod trace;
 
+pub use chaos::Chaos;
 pub use family::{Family, FamilyError, Report};
 pub use history::History;
 pub use host::Host;

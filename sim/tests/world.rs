@@ -260,3 +260,21 @@ fn a_crashed_host_reaches_nobody_and_its_tasks_are_dropped() {
     })
     .unwrap();
 }
+
+#[test]
+fn work_that_makes_work_forever_fails_the_run() {
+    let sim = Sim::new(1);
+    let world = sim.world("app");
+    let error = sim.run(async move {
+        let clock = world.clone();
+        let spinning = world.spawn("spins", async move {
+            loop {
+                clock.now();
+                tokio::task::yield_now().await;
+            }
+        });
+        { spinning }.join().await
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("task `spins` of app: livelock: 1000000 turns at 0ns of virtual time"), "{text}");
+}

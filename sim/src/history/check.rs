@@ -146,7 +146,10 @@ fn not_read(events: &[Event]) -> Vec<String> {
             Event::Delivered { consumer, partition, offset, .. } => {
                 got.entry(consumer).or_default().insert((partition, *offset));
             }
-            Event::ReadToTheEnd { consumer } => drop(got.entry(consumer).or_default()),
+            Event::Continues { consumer, predecessor } => {
+                let before = got.get(predecessor.as_str()).cloned().unwrap_or_default();
+                got.entry(consumer).or_default().extend(before);
+            }
             _ => {}
         }
     }

@@ -48,6 +48,13 @@ pub enum Event {
         /// The position.
         offset: Offset,
     },
+    /// A consumer goes on where another one, of the same group, stopped.
+    Continues {
+        /// Who reads now.
+        consumer: String,
+        /// Who has read before.
+        predecessor: String,
+    },
     /// A consumer has read everything that is in the logs.
     ReadToTheEnd {
         /// Who reads.

@@ -61,6 +61,12 @@ impl History {
         self.push(Event::Committed { consumer, partition, offset });
     }
 
+    /// Says that a consumer goes on where `predecessor` stopped: what that one got counts as read by this one too.
+    pub fn continues(&self, consumer: &str, predecessor: &str) {
+        let (consumer, predecessor) = (consumer.to_owned(), predecessor.to_owned());
+        self.push(Event::Continues { consumer, predecessor });
+    }
+
     /// Says that a consumer has read everything: what the logs hold more is a violation.
     pub fn read_to_the_end(&self, consumer: &str) {
         self.push(Event::ReadToTheEnd { consumer: consumer.to_owned() });

@@ -89,6 +89,22 @@ fn a_gap_in_a_log_and_an_unread_record_are_found() {
 }
 
 #[test]
+fn a_consumer_that_continues_another_has_read_what_that_one_has() {
+    let history = good();
+    history.sent("p", "z");
+    history.logged(&partition(), 2, "z");
+    history.delivered("c", &partition(), 2, "z");
+    history.continues("d", "c");
+    history.read_to_the_end("d");
+    history.read_to_the_end("e");
+    let found = history.check().unwrap_err();
+    assert!(
+        found.found().len() == 3 && found.found().iter().all(|text| text.starts_with("not read: e")),
+        "{found}"
+    );
+}
+
+#[test]
 fn steps_back_of_a_consumer_and_commits_ahead_of_it_are_found() {
     let history = History::new();
     for (offset, id) in [(0, "a"), (1, "b")] {

@@ -4,4 +4,5 @@ mod packages;
 mod readme;
 mod run;
 
-pub(crate) use run::{KAFKA_VERSION, RealKafka, run};
+pub(crate) use packages::published;
+pub(crate) use run::{RealKafka, run, test_limit};

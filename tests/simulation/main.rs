@@ -1,0 +1,40 @@
+//! Producers and consumers on three brokers under bad luck, over many seeds: nothing acknowledged is lost, nothing is
+//! doubled, order per partition is kept, offsets are dense and never reused, every future ends.
+//!
+//! `COURANT_SEEDS=100` runs a hundred seeds, `COURANT_SEED=42` one of them again.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)] // A test says what it expects by unwrapping it.
+mod program;
+mod reading;
+mod sending;
+
+use courant_sim::{Family, Sim};
+use program::{Plan, run};
+
+const COMMAND: &str = "cargo test -p courant --test simulation";
+
+#[test]
+fn records_survive_bad_luck() {
+    let command = format!("{COMMAND} records_survive_bad_luck");
+    let mut acknowledged = 0;
+    let report = Family::new(command).seeds(10).run(|sim| {
+        acknowledged += run(sim, Plan::rough(sim))?.acknowledgements();
+        Ok(())
+    });
+    let runs = report.unwrap().runs;
+    // A world in which nothing is ever acknowledged would pass every check.
+    assert!(acknowledged as u64 > runs * 100, "only {acknowledged} acknowledgements in {runs} runs");
+}
+
+#[test]
+fn the_same_seed_runs_the_same_way() {
+    let traced = |seed| {
+        let sim = Sim::new(seed);
+        let history = run(&sim, Plan::rough(&sim)).unwrap();
+        (sim.trace(), sim.trace_hash(), history.events())
+    };
+    let (first, second) = (traced(4), traced(4));
+    for (number, (a, b)) in first.0.lines().zip(second.0.lines()).enumerate() {
+        assert_eq!(a, b, "line {number} of the trace");
+    }
+    assert_eq!(first, second);
+}
