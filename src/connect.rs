@@ -40,8 +40,10 @@ async fn connect_in_memory(brokers: &str) -> Result<Kafka, Error> {
         Error::new(ErrorKind::Config, format!("`mock://{brokers}` names no cluster: {why}"))
             .hinting("write mock://3 for a cluster of three brokers in memory")
     };
-    let brokers = if brokers.is_empty() { DEFAULT_BROKERS } else { brokers.parse().map_err(|why| wrong(&why))? };
-    let cluster = courant_broker_mock::MockCluster::builder().brokers(brokers).build().map_err(|why| wrong(&why))?;
+    let brokers =
+        if brokers.is_empty() { DEFAULT_BROKERS } else { brokers.parse().map_err(|why| wrong(&why))? };
+    let cluster =
+        courant_broker_mock::MockCluster::builder().brokers(brokers).build().map_err(|why| wrong(&why))?;
     Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await
 }
 

@@ -108,7 +108,7 @@ impl Error {
             Some(hint) => error.hinting(hint),
             None => error,
         };
-        match message {
+        match message.filter(|message| !message.is_empty()) {
             Some(message) => error.because(BrokerSays(message.to_owned())),
             None => error,
         }
@@ -172,6 +172,9 @@ fn kind_of(code: ErrorCode) -> Option<ErrorKind> {
 // tidy: one match
 fn hint_for(code: ErrorCode) -> Option<&'static str> {
     match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => {
+            Some("list_topics() has the topics that there are")
+        }
         ErrorCode::TOPIC_ALREADY_EXISTS => Some("use it as it is, or delete it first"),
         ErrorCode::INVALID_TOPIC_EXCEPTION => {
             Some("letters, digits, `.`, `_` and `-` make a name, at most 249 of them")
@@ -179,9 +182,9 @@ fn hint_for(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::INVALID_REPLICATION_FACTOR => {
             Some("-1 takes the cluster's own (default.replication.factor)")
         }
-        ErrorCode::INVALID_PARTITIONS => {
-            Some("a topic can only grow; -1 takes the cluster's own (num.partitions)")
-        }
+        ErrorCode::INVALID_PARTITIONS => Some(
+            "a topic that exists can only grow; a new one takes the cluster's own number (num.partitions) for -1",
+        ),
         ErrorCode::TOPIC_DELETION_DISABLED => Some("the brokers' delete.topic.enable is false"),
         ErrorCode::THROTTLING_QUOTA_EXCEEDED => {
             Some("give the call more time, or raise controller_mutation_rate")

@@ -67,7 +67,7 @@ pub struct ListedOffset {
 }
 
 impl Admin {
-    /// Looks up an offset of each partition.
+    /// Looks up an offset of each partition; a partition may come several times, for its two ends, say.
     ///
     /// ```
     /// # use courant_broker_mock::MockCluster;
@@ -98,9 +98,30 @@ impl Admin {
     ) -> Results<TopicPartition, ListedOffset> {
         let items: Vec<_> =
             partitions.into_iter().map(|(partition, spec)| (partition.into(), spec)).collect();
-        let results = run(self, &ListOffsets { isolation_level }, items.clone()).await;
-        Results::new(items.into_iter().map(|(partition, _)| partition).zip(results).collect())
+        let mut found = BTreeMap::new();
+        for round in rounds(&items) {
+            let asked = round.iter().filter_map(|index| items.get(*index)).cloned().collect();
+            let results = run(self, &ListOffsets { isolation_level }, asked).await;
+            found.extend(round.into_iter().zip(results));
+        }
+        let partitions = items.into_iter().map(|(partition, _)| partition);
+        Results::new(partitions.zip(found.into_values()).collect())
     }
+}
+
+/// The places of the items, such that no partition comes twice in a round: a broker refuses it in one request.
+fn rounds(items: &[(TopicPartition, OffsetSpec)]) -> Vec<Vec<usize>> {
+    let mut seen: BTreeMap<&TopicPartition, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    for (index, (partition, _)) in items.iter().enumerate() {
+        let turn = seen.entry(partition).or_default();
+        match rounds.get_mut(*turn) {
+            Some(round) => round.push(index),
+            None => rounds.push(vec![index]),
+        }
+        *turn += 1;
+    }
+    rounds
 }
 
 struct ListOffsets {

@@ -95,7 +95,7 @@ impl NewTopic {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreatedTopic {
-    /// Its id; [`TopicId::ZERO`] from brokers before 2.8, and when it was only validated.
+    /// Its id; [`TopicId::ZERO`] from brokers before 2.8. Of a topic that was only validated it means nothing.
     pub id: TopicId,
     /// How many partitions it has; -1 from brokers before 2.4.
     pub partitions: i32,

@@ -8,6 +8,7 @@ use courant_broker_mock::{Fault, MockCluster};
 use courant_protocol::api::ApiKey;
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::messages::AnyRequest;
 use courant_protocol::record::{BatchWriter, NO_HEADERS, Stamp, WriterOptions};
 use courant_protocol::types::{NodeId, Offset, TopicPartition, UnixMillis};
 use world::{admin, asked, cluster, ms, run};
@@ -54,6 +55,33 @@ fn offsets_are_found_at_the_ends_and_by_time() {
         let newest = [(("orders", 0), OffsetSpec::MaxTimestamp)];
         let found = admin.list_offsets(newest, IsolationLevel::ReadCommitted).await.all().unwrap();
         assert_eq!(offsets(&found), [Some(1)]);
+    });
+}
+
+#[test]
+fn a_partition_that_is_asked_for_twice_comes_once_in_a_request() {
+    run(async {
+        let cluster = filled();
+        let admin = admin(&cluster).await;
+        let both = (0..3).flat_map(|partition| {
+            [(("orders", partition), OffsetSpec::Latest), (("orders", partition), OffsetSpec::Earliest)]
+        });
+        let found = admin.list_offsets(both, IsolationLevel::ReadUncommitted).await.all().unwrap();
+        assert_eq!(offsets(&found), [Some(3), Some(0), Some(3), Some(0), Some(3), Some(0)]);
+        // Real brokers refuse a partition that comes twice with INVALID_REQUEST.
+        for logged in cluster.request_log() {
+            if let AnyRequest::ListOffsets(request) = &*logged.request {
+                let mut asked: Vec<_> = request
+                    .topics
+                    .iter()
+                    .flat_map(|topic| &topic.partitions)
+                    .map(|p| p.partition_index)
+                    .collect();
+                let count = asked.len();
+                asked.dedup();
+                assert_eq!(asked.len(), count);
+            }
+        }
     });
 }
 

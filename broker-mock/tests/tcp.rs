@@ -1,4 +1,10 @@
 //! The same cluster over TCP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use courant_broker_mock::MockCluster;

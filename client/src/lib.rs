@@ -27,3 +27,5 @@ pub use self::cluster::{
 };
 #[doc(hidden)]
 pub use self::connection::{BrokerVersions, Correlation, Link, LinkEvent, TrafficClass};
+#[doc(hidden)]
+pub use self::log::Repeats;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 ///
 /// A broker that is down fails several attempts a second; a log that repeats each of them hides everything else.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Repeats {
+pub struct Repeats {
     last_said: Option<Instant>,
     unsaid: u32,
 }
 
 impl Repeats {
     /// Whether to say it now, and how often it went unsaid before.
-    pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
+    pub fn allow(&mut self, now: Instant) -> Option<u32> {
         if self.last_said.is_some_and(|said| now.saturating_duration_since(said) < QUIET) {
             self.unsaid = self.unsaid.saturating_add(1);
             return None;

@@ -14,6 +14,34 @@ use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
 
 /// Settings for a [`Consumer`], by Kafka's property names or by methods; made by [`Consumer::builder`].
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+/// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+/// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+/// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+/// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+/// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+/// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+/// use courant_consumer::Consumer;
+///
+/// let strict = Consumer::builder(&kafka).set("max.pol.records", 100).start().await;
+/// let error = strict.err().ok_or("the name is misspelt")?;
+/// assert!(error.to_string().contains("did you mean `max.poll.records`?"));
+///
+/// let orders = Consumer::builder(&kafka)
+///     .assign([("orders", 0)])
+///     .set("isolation.level", "read_committed")
+///     .max_poll_records(100)
+///     .start()
+///     .await?;
+/// assert_eq!(orders.assignment().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "call start()"]
 pub struct ConsumerBuilder {

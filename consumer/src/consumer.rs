@@ -20,9 +20,9 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::lookup;
 use crate::machine::commit::{CommitId, Offsets, Persistence};
-use crate::machine::core::{Core, CoreSettings, SeekTo, Turn};
 use crate::machine::fetcher::FetchLimits;
 use crate::machine::position::Token;
+use crate::machine::reading::{Reading, ReadingSettings, SeekTo, Turn};
 use crate::machine::reset::{EARLIEST, LATEST, OffsetReset};
 use crate::machine::stretch::{ReadRules, Slice, Taken};
 use crate::machine::subscription::SubscriptionSettings;
@@ -35,6 +35,39 @@ use crate::stream::RecordStream;
 ///
 /// A poll says that whatever earlier polls handed out is finished; what auto-commit commits follows from that, so a batch
 /// in hand is never committed behind the application's back. [`Consumer::commit`] commits the batch in hand as well.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+/// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+/// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+/// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+/// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+/// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+/// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+/// use courant_consumer::Consumer;
+/// use std::time::Duration;
+///
+/// let mut orders = Consumer::builder(&kafka)
+///     .group("billing")
+///     .assign([("orders", 0), ("orders", 1)])
+///     .auto_offset_reset("earliest")
+///     .start()
+///     .await?;
+/// while let Some(batch) = orders.poll().await? {
+///     for record in &batch {
+///         println!("{}@{}: {:?}", record.topic_partition(), record.offset(), record.value());
+///     }
+///     orders.commit().await?;
+/// #   break;
+/// }
+/// orders.close(Duration::from_secs(5)).await?;
+/// # assert_eq!(mock.committed("billing", "orders", 0), Some(2.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// Dropping a consumer ends it at once, without a last commit and without waiting; [`Consumer::close`] commits.
 pub struct Consumer {
@@ -53,9 +86,9 @@ impl Consumer {
     }
 
     pub(crate) fn spawn(kafka: Kafka, settings: ConsumerSettings, assignment: Vec<TopicPartition>) -> Self {
-        let mut core = Core::new(kafka.world().now(), core_settings(&kafka, &settings));
-        core.assign(assignment);
-        let (shared, settings) = (Arc::new(Shared::new(core)), Arc::new(settings));
+        let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
+        reading.assign(assignment);
+        let (shared, settings) = (Arc::new(Shared::new(reading)), Arc::new(settings));
         let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
         let task = kafka.world().spawn("courant-consumer", driver.run());
         Self { shared, kafka, settings, scratch: CompressionScratch::new(), driver: Mutex::new(Some(task)) }
@@ -87,16 +120,38 @@ impl Consumer {
     /// Asking for the next record says that the one before is finished. What the stream holds and did not give out when it
     /// is dropped is not lost: the next poll, or stream, begins with it. For commits and the like while it runs see
     /// [`RecordStream::consumer`].
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// use courant_consumer::Consumer;
+    /// use futures_util::StreamExt;
+    ///
+    /// let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).auto_offset_reset("earliest").start().await?;
+    /// let mut stream = orders.stream();
+    /// let first = stream.next().await.ok_or("the consumer is open")??;
+    /// assert_eq!((first.key(), first.value()), (Some(&b"42"[..]), Some(&b"open"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream(&mut self) -> RecordStream<'_> {
         RecordStream::new(self)
     }
 
     /// What was handed out before is finished; gives the number of this poll.
     pub(crate) fn begin_poll(&mut self) -> u64 {
-        let mut core = self.shared.core();
-        core.give_back();
-        let poll = core.begin_poll();
-        self.tell_of_room(&mut core);
+        let mut reading = self.shared.reading();
+        reading.give_back();
+        let poll = reading.begin_poll();
+        self.tell_of_room(&mut reading);
         poll
     }
 
@@ -118,13 +173,13 @@ impl Consumer {
     /// The partition whose turn it is; with `wait`, errors are told and the task is woken when there is something.
     fn poll_turn(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Turn>, Error>> {
         let now = self.kafka.world().now();
-        self.shared.poll_until(cx, |core| {
-            if core.is_closed() {
+        self.shared.poll_until(cx, |reading| {
+            if reading.is_closed() {
                 return Some(Ok(None));
             }
-            match core.poll_error(now).filter(|_| wait) {
+            match reading.poll_error(now).filter(|_| wait) {
                 Some(error) => Some(Err(error)),
-                None => core.take_turn().map(|turn| Ok(Some(turn))),
+                None => reading.take_turn().map(|turn| Ok(Some(turn))),
             }
         })
     }
@@ -135,19 +190,16 @@ impl Consumer {
         let Turn { partition, position, stretch, .. } = &mut turn;
         let max_records = self.settings.max_poll_records;
         let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
-        let mut core = self.shared.core();
-        if !core.end_turn(turn, taken.bytes - bytes, error) {
+        let mut reading = self.shared.reading();
+        if !reading.end_turn(turn, taken.bytes - bytes, error) {
             taken.slices.truncate(slices);
             (taken.records, taken.bytes) = (records, bytes);
         }
-        self.tell_of_room(&mut core);
+        self.tell_of_room(&mut reading);
     }
 
     /// One slice for a stream, which then holds its records; `None` once the consumer is closed.
-    pub(crate) fn poll_slices(
-        &mut self,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Option<(Vec<Slice>, Token)>, Error>> {
+    pub(crate) fn poll_slices(&mut self, cx: &Context<'_>) -> Poll<Result<Option<TakenSlices>, Error>> {
         loop {
             let turn = match self.poll_turn(cx, true) {
                 Poll::Ready(Ok(Some(turn))) => turn,
@@ -159,15 +211,15 @@ impl Consumer {
             let mut taken = Taken::default();
             self.read(turn, &mut taken);
             if taken.records > 0 {
-                self.shared.core().note_streamed(&partition, token, before);
+                self.shared.reading().note_streamed(&partition, token, before);
                 return Poll::Ready(Ok(Some((taken.slices, token))));
             }
         }
     }
 
     /// Tells the driver where it waits for room.
-    fn tell_of_room(&self, core: &mut Core) {
-        if std::mem::take(&mut core.fetcher.starved) {
+    fn tell_of_room(&self, reading: &mut Reading) {
+        if std::mem::take(&mut reading.fetcher.starved) {
             self.shared.kick_driver();
         }
     }
@@ -183,21 +235,22 @@ impl Consumer {
         &self,
         partitions: impl IntoIterator<Item = P>,
     ) -> Result<(), Error> {
-        self.command(|core| {
-            core.assign(partitions.into_iter().map(Into::into).collect());
+        self.command(|reading| {
+            reading.assign(partitions.into_iter().map(Into::into).collect());
             Ok(())
         })
     }
 
     /// The assigned partitions.
     pub fn assignment(&self) -> Vec<TopicPartition> {
-        self.shared.core().subscription.iter().map(|(partition, _)| partition.clone()).collect()
+        self.shared.reading().subscription.iter().map(|(partition, _)| partition.clone()).collect()
     }
 
     /// The assigned partitions that are paused.
     pub fn paused(&self) -> Vec<TopicPartition> {
-        let core = self.shared.core();
-        core.subscription
+        let reading = self.shared.reading();
+        reading
+            .subscription
             .iter()
             .filter(|(_, state)| state.paused)
             .map(|(partition, _)| partition.clone())
@@ -211,6 +264,26 @@ impl Consumer {
     ///
     /// # Errors
     /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// # use courant_consumer::Consumer;
+    /// let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).start().await?;
+    /// orders.seek(("orders", 0), 1)?;
+    /// let batch = orders.poll().await?.ok_or("the consumer is open")?;
+    /// assert_eq!(batch.iter().next().and_then(|record| record.value()), Some(&b"paid"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn seek(
         &self,
         partition: impl Into<TopicPartition>,
@@ -246,8 +319,8 @@ impl Consumer {
         partitions: impl IntoIterator<Item = P>,
         to: SeekTo,
     ) -> Result<(), Error> {
-        self.command(|core| {
-            partitions.into_iter().try_for_each(|partition| core.seek(&partition.into(), to.clone()))
+        self.command(|reading| {
+            partitions.into_iter().try_for_each(|partition| reading.seek(&partition.into(), to.clone()))
         })
     }
 
@@ -259,8 +332,8 @@ impl Consumer {
         &self,
         partitions: impl IntoIterator<Item = P>,
     ) -> Result<(), Error> {
-        self.command(|core| {
-            partitions.into_iter().try_for_each(|partition| core.pause(&partition.into(), true))
+        self.command(|reading| {
+            partitions.into_iter().try_for_each(|partition| reading.pause(&partition.into(), true))
         })
     }
 
@@ -272,18 +345,18 @@ impl Consumer {
         &self,
         partitions: impl IntoIterator<Item = P>,
     ) -> Result<(), Error> {
-        self.command(|core| {
-            partitions.into_iter().try_for_each(|partition| core.pause(&partition.into(), false))
+        self.command(|reading| {
+            partitions.into_iter().try_for_each(|partition| reading.pause(&partition.into(), false))
         })
     }
 
-    fn command<T>(&self, run: impl FnOnce(&mut Core) -> Result<T, Error>) -> Result<T, Error> {
-        let mut core = self.shared.core();
-        if core.is_closed() {
+    fn command<T>(&self, run: impl FnOnce(&mut Reading) -> Result<T, Error>) -> Result<T, Error> {
+        let mut reading = self.shared.reading();
+        if reading.is_closed() {
             return Err(Error::closed());
         }
-        let done = run(&mut core);
-        drop(core);
+        let done = run(&mut reading);
+        drop(reading);
         self.shared.kick_driver();
         self.shared.wake_application();
         done
@@ -299,8 +372,8 @@ impl Consumer {
     pub async fn position(&self, partition: impl Into<TopicPartition>) -> Result<Offset, Error> {
         let partition = partition.into();
         let known = poll_fn(|cx| {
-            self.shared.poll_until(cx, |core| match core.position(&partition) {
-                _ if core.is_closed() => Some(Err(Error::closed())),
+            self.shared.poll_until(cx, |reading| match reading.position(&partition) {
+                _ if reading.is_closed() => Some(Err(Error::closed())),
                 Ok(position) => position.map(|position| Ok(position.offset)),
                 Err(error) => Some(Err(error)),
             })
@@ -313,7 +386,7 @@ impl Consumer {
 
     /// How many records lie between the position and the end of the partition, by what the last fetch said.
     pub fn current_lag(&self, partition: impl Into<TopicPartition>) -> Option<u64> {
-        self.shared.core().lag(&partition.into())
+        self.shared.reading().lag(&partition.into())
     }
 }
 
@@ -328,7 +401,7 @@ impl Consumer {
     /// # Cancel safety
     /// A commit that was begun goes on when the future is dropped; commits reach the coordinator in the order of the calls.
     pub async fn commit(&self) -> Result<(), Error> {
-        let offsets = self.shared.core().committable();
+        let offsets = self.shared.reading().committable();
         self.begin_commit(offsets, Persistence::Until(self.deadline()))?.await
     }
 
@@ -353,7 +426,7 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::NoGroup`] and [`ErrorKind::Closed`].
     pub fn commit_async(&self) -> Result<Commit, Error> {
-        let offsets = self.shared.core().committable();
+        let offsets = self.shared.reading().committable();
         self.begin_commit(offsets, Persistence::Once)
     }
 
@@ -376,7 +449,7 @@ impl Consumer {
         if self.settings.group.is_none() {
             return Err(Error::no_group());
         }
-        let id = self.command(|core| Ok(core.commits.commit(offsets, persistence)))?;
+        let id = self.command(|reading| Ok(reading.commits.commit(offsets, persistence)))?;
         Ok(Commit { shared: Arc::clone(&self.shared), id })
     }
 
@@ -447,6 +520,27 @@ impl Consumer {
     ///
     /// # Cancel safety
     /// It changes nothing.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// # use courant_consumer::Consumer;
+    /// let orders = Consumer::builder(&kafka).assign([("orders", 0)]).start().await?;
+    /// let found = orders.offsets_for_times([(("orders", 0), 8.into())]).await?;
+    /// let paid = found.values().flatten().next().ok_or("a record that young")?;
+    /// assert_eq!((paid.offset, paid.timestamp), (1.into(), 8.into()));
+    /// orders.seek(("orders", 0), paid.offset)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn offsets_for_times<P: Into<TopicPartition>>(
         &self,
         times: impl IntoIterator<Item = (P, UnixMillis)>,
@@ -504,10 +598,10 @@ impl Consumer {
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
         let now = self.kafka.world().now();
         let deadline = now.checked_add(timeout).unwrap_or(now);
-        self.shared.core().close(deadline);
+        self.shared.reading().close(deadline);
         self.shared.kick_driver();
         self.shared.wake_application();
-        let ended = poll_fn(|cx| self.shared.poll_until(cx, Core::close_result));
+        let ended = poll_fn(|cx| self.shared.poll_until(cx, Reading::close_result));
         let result =
             lookup::before(&self.kafka, deadline, ended, || late("the consumer was not closed in time"))
                 .await?;
@@ -526,7 +620,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.shared.core().abandon();
+        self.shared.reading().abandon();
         self.shared.kick_driver();
     }
 }
@@ -541,6 +635,9 @@ impl fmt::Debug for Consumer {
     }
 }
 
+/// What a stream takes at a time: records of one partition, in a row, with the token of their position.
+pub(crate) type TakenSlices = (Vec<Slice>, Token);
+
 /// The result of a commit that was begun; dropping it leaves the commit alone.
 #[derive(Debug)]
 #[must_use = "drop it to say that the result does not matter"]
@@ -553,13 +650,13 @@ impl Future for Commit {
     type Output = Result<(), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.shared.poll_until(cx, |core| core.commits.take_result(self.id))
+        self.shared.poll_until(cx, |reading| reading.commits.take_result(self.id))
     }
 }
 
 impl Drop for Commit {
     fn drop(&mut self) {
-        self.shared.core().commits.forget(self.id);
+        self.shared.reading().commits.forget(self.id);
     }
 }
 
@@ -578,9 +675,9 @@ fn late(what: &str) -> Error {
     )
 }
 
-fn core_settings(kafka: &Kafka, settings: &ConsumerSettings) -> CoreSettings {
+fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettings {
     let common = kafka.settings();
-    CoreSettings {
+    ReadingSettings {
         subscription: SubscriptionSettings {
             has_group: settings.group.is_some(),
             reset: settings.auto_offset_reset,

@@ -19,8 +19,8 @@ use crate::calls::{Call, CallDone};
 use crate::config::ConsumerSettings;
 use crate::error::{Error, ErrorKind};
 use crate::links::{LinkNews, Links};
-use crate::machine::core::Core;
 use crate::machine::fetcher::FetchPlan;
+use crate::machine::reading::Reading;
 use crate::machine::subscription::TopicView;
 use crate::requests::TopicIds;
 use crate::shared::Shared;
@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     /// Keeps the assigned topics in the client's metadata.
     lease: Option<TopicsLease>,
     timer: Sleep,
+    /// Until when the brokers' word that the fetch sessions have ended is waited for.
+    sessions_until: Option<Instant>,
     /// Ready once the client below is closed.
     client_closed: Pin<Box<dyn Future<Output = ()> + Send>>,
     rng: Rng,
@@ -52,6 +54,10 @@ enum Event {
     Timer,
 }
 
+/// A fetch that waits at a broker holds the end of its session back: longer than usual it is not waited for, since a
+/// broker forgets a session that nobody uses.
+const SESSIONS_END: Duration = Duration::from_secs(1);
+
 /// How long an idle loop sleeps at most: a safeguard without cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -65,6 +71,7 @@ impl Driver {
             calls: Vec::new(),
             watch: kafka.cluster().watch(),
             lease: None,
+            sessions_until: None,
             timer: kafka.world().sleep_until(kafka.world().now()),
             rng: kafka.world().rng("courant-consumer/driver"),
             shared,
@@ -116,127 +123,128 @@ impl Driver {
     fn handle(&mut self, event: Event) {
         let now = self.kafka.world().now();
         let jitter = self.rng.unit_f64();
-        let mut core = self.shared.core();
+        let mut reading = self.shared.reading();
         match event {
             Event::Kicked | Event::Timer => return,
-            Event::ClientClosed => core.end_with(Ok(())),
+            Event::ClientClosed => reading.end_with(Ok(())),
             Event::Metadata => {
-                let views = views(&self.kafka, &core.subscription.topics());
-                core.handle_metadata(now, &views, jitter);
+                let views = views(&self.kafka, &reading.subscription.topics());
+                reading.handle_metadata(now, &views, jitter);
             }
-            Event::Link(node, LinkNews::Answer(answer)) => core.handle_fetch(now, node, answer, jitter),
+            Event::Link(node, LinkNews::Answer(answer)) => reading.handle_fetch(now, node, answer, jitter),
             Event::Link(_, LinkNews::Ready | LinkNews::Ended) => return,
             Event::Link(node, LinkNews::Broken(error)) => {
-                core.handle_fetch_broken(now, node, jitter);
-                note_failure(&mut core, error);
+                reading.handle_fetch_broken(now, node, jitter);
+                note_failure(&mut reading, error);
             }
             Event::Call(CallDone::Answers(answers, failure)) => {
                 for (asked, answer) in answers {
-                    core.handle_answer(now, &asked, answer, jitter);
+                    reading.handle_answer(now, &asked, answer, jitter);
                 }
-                failure.into_iter().for_each(|error| note_failure(&mut core, error));
+                failure.into_iter().for_each(|error| note_failure(&mut reading, error));
             }
-            Event::Call(CallDone::Commit(answer)) => core.commits.handle_answer(now, answer, jitter),
+            Event::Call(CallDone::Commit(answer)) => reading.commits.handle_answer(now, answer, jitter),
         }
-        drop(core);
+        drop(reading);
         self.shared.wake_application();
     }
 
     /// Sends what the state asks for; true when the consumer has ended.
     fn step(&mut self, now: Instant) -> bool {
         let shared = Arc::clone(&self.shared);
-        let mut core = shared.core();
-        if let Some(topics) = core.take_assignment_change() {
-            self.follow(now, &mut core, &topics);
+        let mut reading = shared.reading();
+        if let Some(topics) = reading.take_assignment_change() {
+            self.follow(now, &mut reading, &topics);
         }
-        if core.take_metadata_wish(now) {
+        if reading.take_metadata_wish(now) {
             self.kafka.cluster().refresh("a consumer needs a leader");
         }
-        for hint in core.take_hints() {
+        for hint in reading.take_hints() {
             let TopicPartition { topic, partition } = &hint.partition;
             self.kafka.cluster().apply_leader_hint(topic, *partition, hint.leader, hint.epoch, None);
         }
-        if core.is_closed() {
-            self.send_commit(now, &mut core);
-            return self.end(now, &mut core);
+        if reading.is_closed() {
+            self.send_commit(now, &mut reading);
+            return self.end(now, &mut reading);
         }
-        core.poll_auto_commit(now);
-        self.ask(now, &mut core);
-        self.send_commit(now, &mut core);
-        self.fetch(now, &mut core);
+        reading.poll_auto_commit(now);
+        self.ask(now, &mut reading);
+        self.send_commit(now, &mut reading);
+        self.fetch(now, &mut reading);
         false
     }
 
     /// Keeps the topics of the assignment in the metadata, and takes what is known of them already.
-    fn follow(&mut self, now: Instant, core: &mut Core, topics: &[TopicName]) {
+    fn follow(&mut self, now: Instant, reading: &mut Reading, topics: &[TopicName]) {
         let names = topics.iter().map(|topic| &**topic);
         self.lease = (!topics.is_empty()).then(|| self.kafka.cluster().want_existing_topics(names));
         let views = views(&self.kafka, topics);
         // Those that the client has never heard of are on their way.
         if views.len() == topics.len() {
-            core.handle_metadata(now, &views, self.rng.unit_f64());
+            reading.handle_metadata(now, &views, self.rng.unit_f64());
         }
     }
 
-    fn ask(&mut self, now: Instant, core: &mut Core) {
-        let questions = core.poll_questions(now, self.kafka.world().unix_millis());
+    fn ask(&mut self, now: Instant, reading: &mut Reading) {
+        let questions = reading.poll_questions(now, self.kafka.world().unix_millis());
         if questions.is_empty() {
             return;
         }
-        let ids = ids_of(core);
+        let ids = ids_of(reading);
         self.calls.extend(crate::calls::questions(&self.kafka, &self.settings, questions, &ids, now));
     }
 
-    fn send_commit(&mut self, now: Instant, core: &mut Core) {
-        let Some(request) = core.commits.poll_request(now) else { return };
-        let ids = ids_of(core);
+    fn send_commit(&mut self, now: Instant, reading: &mut Reading) {
+        let Some(request) = reading.commits.poll_request(now) else { return };
+        let ids = ids_of(reading);
         self.calls.push(crate::calls::commit(&self.kafka, &self.settings, request, ids, now));
     }
 
-    fn fetch(&mut self, now: Instant, core: &mut Core) {
-        for node in core.fetcher.wanted_nodes(now, &core.subscription) {
+    fn fetch(&mut self, now: Instant, reading: &mut Reading) {
+        for node in reading.fetcher.wanted_nodes(now, &reading.subscription) {
             let Some(version) = self.links.ready_version(node, now) else { continue };
             let knows_ids = version >= crate::requests::FETCH_BY_ID;
-            let Some(plan) = core.poll_fetch(now, node, knows_ids) else { continue };
+            let Some(plan) = reading.poll_fetch(now, node, knows_ids) else { continue };
             if let Err(error) = self.links.send(now, node, &plan) {
-                core.handle_fetch_broken(now, node, self.rng.unit_f64());
+                reading.handle_fetch_broken(now, node, self.rng.unit_f64());
                 tracing::debug!(target: "courant::consumer", node = node.0, %error, "a fetch could not be sent");
             }
         }
     }
 
     /// Brings the consumer to its end: last commits, then the fetch sessions; true when nothing is left to wait for.
-    fn end(&mut self, now: Instant, core: &mut Core) -> bool {
-        let Some(deadline) = core.closing_until() else { return true };
-        if !core.commits.is_idle() && now < deadline {
+    fn end(&mut self, now: Instant, reading: &mut Reading) -> bool {
+        let Some(deadline) = reading.closing_until() else { return true };
+        if !reading.commits.is_idle() && now < deadline {
             return false;
         }
+        let until = *self.sessions_until.get_or_insert(deadline.min(now + SESSIONS_END));
         for node in self.links.nodes() {
-            if let Some(session) = core.fetcher.closing(node) {
+            if let Some(session) = reading.fetcher.closing(node) {
                 let plan = FetchPlan { session, max_wait: Duration::ZERO, min_bytes: 0, max_bytes: 0 };
                 self.links.send_closing(now, node, &plan);
             }
         }
-        if self.links.is_closing() && now < deadline {
+        if self.links.is_closing() && now < until {
             return false;
         }
-        core.finish_close();
+        reading.finish_close();
         true
     }
 
     fn next_deadline(&self, now: Instant) -> Instant {
-        let core = self.shared.core().next_deadline(now);
-        let times = [core, self.links.next_deadline()];
+        let reading = self.shared.reading().next_deadline(now);
+        let times = [reading, self.links.next_deadline(), self.sessions_until];
         times.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP)
     }
 }
 
 /// Tells the application what no further attempt will mend.
-fn note_failure(core: &mut Core, error: Error) {
+fn note_failure(reading: &mut Reading, error: Error) {
     if error.kind() == ErrorKind::Closed {
-        core.end_with(Ok(()));
+        reading.end_with(Ok(()));
     } else if error.is_fatal() {
-        core.report(error);
+        reading.report(error);
     }
 }
 
@@ -252,6 +260,6 @@ fn views(kafka: &Kafka, topics: &[TopicName]) -> BTreeMap<TopicName, TopicView> 
 }
 
 /// The incarnations of topics that the consumer's positions belong to.
-fn ids_of(core: &Core) -> TopicIds {
-    core.subscription.iter().map(|(partition, state)| (partition.topic.clone(), state.topic_id)).collect()
+fn ids_of(reading: &Reading) -> TopicIds {
+    reading.subscription.iter().map(|(partition, state)| (partition.topic.clone(), state.topic_id)).collect()
 }

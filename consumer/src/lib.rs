@@ -7,13 +7,13 @@
 //! commit() ─► machine/commit (one after the other) ─► driver.rs ─► calls.rs ─► the group's coordinator
 //! ```
 //!
-//! The application's task and the driver share one lock around the machines ([`shared`]); neither waits for I/O while it
+//! The application's task and the driver share one lock around the machines (`shared.rs`); neither waits for I/O while it
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
 mod builder;
 mod calls;
-pub mod config;
+mod config;
 mod consumer;
 mod driver;
 mod error;
@@ -27,6 +27,7 @@ mod shared;
 mod stream;
 
 pub use builder::ConsumerBuilder;
+pub use config::CONSUMER;
 pub use consumer::{Commit, Consumer};
 pub use courant_protocol::record::{Header, Headers};
 pub use error::{Error, ErrorKind};

@@ -157,7 +157,7 @@ impl State {
         match self {
             Self::Opening(opening) => {
                 let Poll::Ready(opened) = opening.as_mut().poll(cx) else { return Poll::Pending };
-                match opened.and_then(|link| Ready::new(link)) {
+                match opened.and_then(Ready::new) {
                     Ok(ready) => {
                         *self = Self::Ready(Box::new(ready));
                         Poll::Ready(LinkNews::Ready)

@@ -7,6 +7,13 @@ use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
 /// The epoch lets the next reader notice that the log was truncated in between (KIP-320). Take these values from
 /// [`ConsumerRecord::next_offset`](crate::ConsumerRecord::next_offset) or
 /// [`Consumer::committed`](crate::Consumer::committed) rather than from bare numbers, and it is never lost.
+///
+/// ```
+/// use courant_consumer::OffsetAndMetadata;
+///
+/// let offset = OffsetAndMetadata::new(42).with_metadata("after the first page");
+/// assert_eq!((offset.offset.0, offset.leader_epoch.is_some()), (42, false));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetAndMetadata {
     /// The offset of the next record to read.

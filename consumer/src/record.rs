@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use courant_protocol::record::{Headers, OwnedRecord, RecordIter, RecordView};
+use courant_protocol::record::{Header, Headers, OwnedRecord, RecordIter, RecordView};
 use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
 
 use crate::machine::stretch::Slice;
@@ -17,12 +17,27 @@ use crate::shared::Shared;
 /// The records that one poll handed out: at most `max.poll.records`, in order within each partition.
 ///
 /// ```
-/// # use courant_consumer::{Consumer, Error};
-/// fn print_all(batch: &courant_consumer::Batch) {
-///     for record in batch {
-///         println!("{}@{}: {:?}", record.topic_partition(), record.offset(), record.value());
-///     }
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+/// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+/// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+/// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+/// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+/// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+/// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+/// # use courant_consumer::Consumer;
+/// # let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).auto_offset_reset("earliest").start().await?;
+/// let batch = orders.poll().await?.ok_or("the consumer is open")?;
+/// for record in &batch {
+///     println!("{}@{}: {:?}", record.topic_partition(), record.offset(), record.value());
 /// }
+/// let kept: Vec<_> = batch.iter().map(|record| record.to_owned()).collect(); // outlives the batch
+/// let next = batch.next_offsets().next().ok_or("one partition")?;
+/// assert_eq!((kept.len(), next.1.offset), (2, 2.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the records in it count as handed out"]
 pub struct Batch {
@@ -72,7 +87,7 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         if let Some((shared, poll)) = self.receipt.take().filter(|_| *self.went_through.get_mut()) {
-            shared.core().finish_poll(poll);
+            shared.reading().finish_poll(poll);
         }
     }
 }
@@ -188,6 +203,11 @@ impl<'a> Record<'a> {
         self.view.headers()
     }
 
+    /// The last header with this key, which is the one that counts where only one may.
+    pub fn last_header(&self, key: &str) -> Option<Header<'a>> {
+        self.view.last_header(key)
+    }
+
     /// The epoch of the leader that wrote the record; [`LeaderEpoch::NONE`] in old formats.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.slice.records.header().leader_epoch
@@ -276,6 +296,11 @@ impl ConsumerRecord {
     /// The headers in the order they were written, duplicates included.
     pub fn headers(&self) -> Headers<'_> {
         self.record.headers()
+    }
+
+    /// The last header with this key, which is the one that counts where only one may.
+    pub fn last_header(&self, key: &str) -> Option<Header<'_>> {
+        self.headers().filter(|header| header.key == key.as_bytes()).last()
     }
 
     /// The epoch of the leader that wrote the record; [`LeaderEpoch::NONE`] in old formats.

@@ -166,13 +166,7 @@ pub(crate) fn list_offsets_request(
             });
         },
     );
-    ListOffsetsRequest {
-        replica_id: CLIENT,
-        isolation_level: isolation.id(),
-        topics,
-        timeout_ms,
-        ..ListOffsetsRequest::default()
-    }
+    ListOffsetsRequest { replica_id: CLIENT, isolation_level: isolation.id(), topics, timeout_ms }
 }
 
 /// What a broker said of one partition's offset at a time.
@@ -216,11 +210,10 @@ pub(crate) fn epoch_request(
                 partition: partition.0,
                 current_leader_epoch: current.0,
                 leader_epoch: asked.0,
-                ..OffsetForLeaderPartition::default()
             });
         },
     );
-    OffsetForLeaderEpochRequest { replica_id: CLIENT, topics, ..OffsetForLeaderEpochRequest::default() }
+    OffsetForLeaderEpochRequest { replica_id: CLIENT, topics }
 }
 
 /// The answer to OffsetForLeaderEpoch; -1 for both means that the leader cannot tell.

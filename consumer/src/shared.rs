@@ -2,12 +2,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::machine::core::Core;
+use crate::machine::reading::Reading;
 
 /// The state of a consumer behind its lock.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    core: Mutex<Core>,
+    reading: Mutex<Reading>,
     waiting: Mutex<Waiting>,
 }
 
@@ -21,13 +21,13 @@ struct Waiting {
 }
 
 impl Shared {
-    pub(crate) fn new(core: Core) -> Self {
-        Self { core: Mutex::new(core), waiting: Mutex::default() }
+    pub(crate) fn new(reading: Reading) -> Self {
+        Self { reading: Mutex::new(reading), waiting: Mutex::default() }
     }
 
     /// The state. Nobody holds it while waiting for anything.
-    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -38,10 +38,10 @@ impl Shared {
     pub(crate) fn poll_until<T>(
         &self,
         cx: &Context<'_>,
-        look: impl FnOnce(&mut Core) -> Option<T>,
+        look: impl FnOnce(&mut Reading) -> Option<T>,
     ) -> Poll<T> {
-        let mut core = self.core();
-        if let Some(found) = look(&mut core) {
+        let mut reading = self.reading();
+        if let Some(found) = look(&mut reading) {
             return Poll::Ready(found);
         }
         // Registered before the lock is released: a change after this look wakes the task.

@@ -33,7 +33,7 @@ struct Chunk {
 
 impl<'a> RecordStream<'a> {
     pub(crate) fn new(consumer: &'a mut Consumer) -> Self {
-        consumer.shared().core().give_back();
+        consumer.shared().reading().give_back();
         Self { consumer, chunk: None }
     }
 
@@ -47,7 +47,7 @@ impl<'a> RecordStream<'a> {
     fn note_progress(&self) {
         let Some(chunk) = &self.chunk else { return };
         let (Some(position), Some((slice, _))) = (chunk.position, &chunk.current) else { return };
-        self.consumer.shared().core().note_streamed(&slice.partition, chunk.token, position);
+        self.consumer.shared().reading().note_streamed(&slice.partition, chunk.token, position);
     }
 }
 
@@ -86,7 +86,7 @@ impl Stream for RecordStream<'_> {
                     return Poll::Ready(Some(Ok(record)));
                 }
                 // Everything was given out, and the application asks for more: all of it is finished.
-                this.consumer.shared().core().end_streamed();
+                this.consumer.shared().reading().end_streamed();
                 this.chunk = None;
             }
             this.consumer.begin_poll();
@@ -106,7 +106,7 @@ impl Stream for RecordStream<'_> {
 impl Drop for RecordStream<'_> {
     fn drop(&mut self) {
         self.note_progress();
-        self.consumer.shared().core().give_back();
+        self.consumer.shared().reading().give_back();
     }
 }
 

@@ -1,4 +1,5 @@
 //! Handing out records allocates per poll, not per record.
+#![allow(clippy::unwrap_used)]
 mod batches;
 mod world;
 

@@ -167,12 +167,27 @@ fn closing_ends_in_time_although_the_coordinator_is_silent() {
         let mut consumer = reader(&kafka).group("g").start().await.unwrap();
         consumer.poll().await.unwrap().unwrap().iter().for_each(drop);
         cluster.inject(Fault::on(ApiKey::OffsetCommit).always().silence());
+        // The time of auto-commit comes while closing waits: it must not keep the driver busy.
+        kafka.world().sleep(ms(4500)).await;
         let started = kafka.world().now();
         let error = consumer.close(ms(2000)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Client(courant_client::ErrorKind::Timeout));
         assert_eq!(kafka.world().now(), started + ms(2000));
         assert!(consumer.poll().await.unwrap().is_none());
         assert_eq!(consumer.pause([("a", 0)]).unwrap_err().kind(), ErrorKind::Closed);
+    });
+}
+
+#[test]
+fn closing_does_not_wait_for_a_fetch_that_waits_long() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let consumer = reader(&kafka).fetch_max_wait(ms(30_000)).start().await.unwrap();
+        kafka.world().sleep(ms(5000)).await;
+        let started = kafka.world().now();
+        consumer.close(ms(20_000)).await.unwrap();
+        assert!(kafka.world().now() <= started + ms(1000));
     });
 }
 

@@ -75,6 +75,28 @@ fn the_time_of_the_broker_counts_where_the_topic_says_so() {
 }
 
 #[test]
+fn headers_keep_their_order_their_duplicates_and_their_nulls() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let headers: [(&str, Option<&[u8]>); 4] =
+            [("a", Some(b"1")), ("a", Some(b"2")), ("b", None), ("", Some(b""))];
+        cluster.append_raw("a", 0, Spec::at(0).headers(&headers).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).start().await.unwrap();
+        let batch = consumer.poll().await.unwrap().unwrap();
+        let record = batch.iter().next().unwrap();
+        let owned = record.to_owned();
+        for seen in [record.headers(), owned.headers()] {
+            let seen: Vec<_> = seen.map(|header| (header.key, header.value)).collect();
+            let expected = headers.map(|(key, value)| (key.as_bytes(), value));
+            assert_eq!(seen, expected);
+        }
+        assert_eq!(record.last_header("a").and_then(|header| header.value), Some(&b"2"[..]));
+        assert_eq!(owned.last_header("a").and_then(|header| header.value), Some(&b"2"[..]));
+    });
+}
+
+#[test]
 fn a_stream_gives_owned_records_and_gives_back_what_it_did_not_give_out() {
     run(async {
         let cluster = cluster(|builder| builder);

@@ -94,27 +94,38 @@ const PARTITIONING: &[Row] = &[
         .at_least(0)
         .unit(Unit::Millis)
         .kip(794)
-        .refused("partitions are weighed by their queues only, so far"),
+        .refused("partitions are weighed by their queues only, so far")
+        .doc("After which time a broker that takes nothing gets no records without a key; 0 for never."),
     Row::new("metadata.max.idle.ms", Kind::Long, "300000")
         .at_least(5000)
         .unit(Unit::Millis)
         .kip(526)
-        .accepted("a topic's metadata is kept while the producer lives"),
+        .accepted("a topic's metadata is kept while the producer lives")
+        .doc("How long the metadata of a topic is kept that nothing is written to."),
 ];
 
 const ELSEWHERE: &[Row] = &[
     Row::without_default("transactional.id", Kind::String)
         .not_empty()
-        .refused("transactions come with a later release"),
+        .refused("transactions come with a later release")
+        .doc("The name under which transactions go on after a restart."),
     Row::new("transaction.timeout.ms", Kind::Int, "60000")
         .unit(Unit::Millis)
-        .accepted("it matters only with a transactional.id"),
+        .accepted("it matters only with a transactional.id")
+        .doc("How long a transaction may stay open."),
     Row::new("transaction.two.phase.commit.enable", Kind::Bool, "false")
         .kip(939)
-        .refused("transactions come with a later release"),
-    Row::without_default("key.serializer", Kind::Class).accepted("records are handed over as bytes"),
-    Row::without_default("value.serializer", Kind::Class).accepted("records are handed over as bytes"),
-    Row::new("interceptor.classes", Kind::List, "").refused("Java classes cannot be loaded"),
+        .refused("transactions come with a later release")
+        .doc("Whether somebody else decides when a transaction ends."),
+    Row::without_default("key.serializer", Kind::Class)
+        .accepted("records are handed over as bytes")
+        .doc("How Java turns keys into bytes."),
+    Row::without_default("value.serializer", Kind::Class)
+        .accepted("records are handed over as bytes")
+        .doc("How Java turns values into bytes."),
+    Row::new("interceptor.classes", Kind::List, "")
+        .refused("Java classes cannot be loaded")
+        .doc("Java classes that see each record and its outcome."),
 ];
 
 /// What the properties come to: plain values, checked once.

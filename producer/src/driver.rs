@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use courant_client::{
-    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Target, Topic,
+    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Repeats, Target, Topic,
     TopicsLease, TrafficClass,
 };
 use courant_protocol::compression::{Codec, CompressionScratch};
@@ -47,8 +47,28 @@ pub(crate) struct Driver {
     metadata: MetadataWatch,
     leases: BTreeMap<TopicName, TopicsLease>,
     timer: Sleep,
+    said: Said,
     heard: Vec<Arc<Slot>>,
     taken: Vec<ClosedBatch>,
+    ended: bool,
+}
+
+impl Drop for Driver {
+    /// A runtime that shuts down drops its tasks where they are; whoever waits for a delivery elsewhere must hear of it.
+    fn drop(&mut self) {
+        if !self.ended {
+            let outcome = self.give_up();
+            self.control.end(outcome);
+        }
+    }
+}
+
+/// What was logged lately, so that an outage does not flood the log.
+#[derive(Default)]
+struct Said {
+    identity: Repeats,
+    restarting: Repeats,
+    failed: Repeats,
 }
 
 /// A broker that batches go to.
@@ -106,8 +126,10 @@ impl Driver {
             metadata: kafka.cluster().watch(),
             leases: BTreeMap::new(),
             timer: world.sleep_until(now),
+            said: Said::default(),
             heard: Vec::new(),
             taken: Vec::new(),
+            ended: false,
             room,
             control,
             kafka,
@@ -118,6 +140,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let outcome = poll_fn(|cx| self.poll(cx)).await;
         self.control.end(outcome);
+        self.ended = true;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -135,7 +158,7 @@ impl Driver {
             if self.sender.poll_leader_search(now, due) {
                 self.kafka.cluster().refresh("a partition with records to send has no leader");
             }
-            self.pass_on_notices(&[]);
+            self.pass_on_notices(now, &[]);
             if let Some(outcome) = self.check_end(closing, now) {
                 return Poll::Ready(outcome);
             }
@@ -265,6 +288,7 @@ impl Driver {
             self.know_topic(&place.topic, topic);
             self.take_open(place.number);
             self.sender.give_up_partition(place.number, &error);
+            self.slots.remove(&place.number);
             return;
         }
         if let Some(partition) = topic.partition(place.partition) {
@@ -280,8 +304,10 @@ impl Driver {
         let Some(asked) = &mut self.identity else { return false };
         let Poll::Ready(answer) = asked.as_mut().poll(cx) else { return false };
         self.identity = None;
-        if let Err(error) = &answer {
-            tracing::warn!(target: "courant::producer", "no producer id yet: {error}");
+        if let Err(error) = &answer
+            && let Some(unsaid) = self.said.identity.allow(now)
+        {
+            tracing::warn!(target: TARGET, unsaid, "no producer id yet: {error}");
         }
         self.sender.handle_identity(now, answer);
         true
@@ -333,7 +359,7 @@ impl Driver {
         let connection = match opened {
             Ok(link) => Connection::Open { link: Box::new(link), requests: BTreeMap::new() },
             Err(error) => {
-                tracing::warn!(target: "courant::producer", broker = node.0, "no connection: {error}");
+                tracing::debug!(target: TARGET, broker = node.0, "no connection: {error}");
                 self.kafka.cluster().refresh("a broker that leads partitions could not be reached");
                 self.sender.handle_unreachable(node, &error);
                 Connection::Failed { until: now + self.kafka.settings().reconnect_backoff.initial }
@@ -350,7 +376,7 @@ impl Driver {
                     link.note_throttle(now, response.throttle_time_ms);
                 }
                 self.sender.handle_response(now, id, &response);
-                self.pass_on_notices(&response.node_endpoints);
+                self.pass_on_notices(now, &response.node_endpoints);
             }
             Err(unreadable) => {
                 let what = "the broker's answer to a produce request cannot be read";
@@ -364,7 +390,7 @@ impl Driver {
     /// A connection has ended: what it still owed an answer for may have been written or not.
     fn lost(&mut self, node: NodeId, error: &Error, now: Instant) {
         let Some(Connection::Open { link, requests }) = self.connections.remove(&node) else { return };
-        tracing::debug!(target: "courant::producer", broker = node.0, requests = requests.len(), "connection ended: {error}");
+        tracing::debug!(target: TARGET, broker = node.0, requests = requests.len(), "connection ended: {error}");
         for (correlation, asked) in requests {
             match link.was_written(correlation) {
                 true => self.sender.handle_lost(now, asked.id, error),
@@ -468,27 +494,31 @@ impl Driver {
         }
     }
 
-    fn pass_on_notices(&mut self, endpoints: &[NodeEndpoint]) {
+    fn pass_on_notices(&mut self, now: Instant, endpoints: &[NodeEndpoint]) {
         while let Some(notice) = self.sender.poll_notice() {
             match notice {
                 Notice::StaleMetadata(place) => {
-                    tracing::debug!(target: "courant::producer", topic = %place.topic, "metadata is out of date");
+                    tracing::debug!(target: TARGET, topic = %place.topic, "metadata is out of date");
                     self.kafka.cluster().refresh("a broker says that it does not lead a partition");
                 }
                 Notice::LeaderHint { place, leader, leader_epoch } => {
                     self.apply_hint(&place, leader, leader_epoch, endpoints);
                 }
                 Notice::Retried { place, attempts, why } => {
-                    tracing::debug!(target: "courant::producer", topic = %place.topic, partition = place.partition.0, attempts, "batch goes out again: {why}");
+                    tracing::debug!(target: TARGET, topic = %place.topic, partition = place.partition.0, attempts, "batch goes out again: {why}");
                 }
                 Notice::Restarting { place, why } => {
-                    tracing::warn!(target: "courant::producer", topic = %place.topic, partition = place.partition.0, "sequences start anew under another epoch: {why}");
+                    if let Some(unsaid) = self.said.restarting.allow(now) {
+                        tracing::warn!(target: TARGET, topic = %place.topic, partition = place.partition.0, unsaid, "sequences start anew under another epoch: {why}");
+                    }
                 }
                 Notice::Split { place, parts } => {
-                    tracing::debug!(target: "courant::producer", topic = %place.topic, partition = place.partition.0, parts, "batch was too large for the broker and is split");
+                    tracing::debug!(target: TARGET, topic = %place.topic, partition = place.partition.0, parts, "batch was too large for the broker and is split");
                 }
                 Notice::Failed { place, records, error } => {
-                    tracing::warn!(target: "courant::producer", topic = %place.topic, partition = place.partition.0, records, "batch was given up: {error}");
+                    if let Some(unsaid) = self.said.failed.allow(now) {
+                        tracing::warn!(target: TARGET, topic = %place.topic, partition = place.partition.0, records, unsaid, "batch was given up: {error}");
+                    }
                 }
             }
         }
@@ -514,14 +544,16 @@ impl Driver {
             return Some(Ok(()));
         }
         match closing {
-            Closing::Until(deadline) if deadline <= now => Some(Err(self.give_up())),
+            Closing::Until(deadline) if deadline <= now => Some(self.give_up()),
             _ => None,
         }
     }
 
     /// Fails what is left, and says by name and count what that was.
-    fn give_up(&mut self) -> Error {
+    fn give_up(&mut self) -> Result<(), Error> {
         self.room.set_gate(Gate::Aborting);
+        // Records may have been appended since the bell was last heard, in slots that are not known yet.
+        let _ = self.poll_bell(&mut Context::from_waker(Waker::noop()));
         let open: Vec<usize> = self.slots.keys().copied().collect();
         for number in open {
             self.take_open(number);
@@ -530,11 +562,14 @@ impl Driver {
             .hinting("give `close` more time");
         let lost = self.sender.give_up_all(&closed);
         let total: u64 = lost.values().sum();
+        if total == 0 {
+            return Ok(());
+        }
         let shown: Vec<String> =
             lost.iter().take(SHOWN).map(|(name, count)| format!("{name}: {count}")).collect();
         let more = if lost.len() > SHOWN { ", …" } else { "" };
         let what = format!("closed with {total} records not delivered ({}{more})", shown.join(", "));
-        Error::new(ErrorKind::Timeout, what).maybe_written(true).hinting("give `close` more time")
+        Err(Error::new(ErrorKind::Timeout, what).maybe_written(true).hinting("give `close` more time"))
     }
 
     /// Arms the timer for the next thing that happens without anything coming in.
@@ -580,6 +615,8 @@ fn ask_identity(kafka: Kafka, deadline: Instant) -> BoxFuture<'static, Result<Pr
     })
 }
 
+/// The target of this crate's events.
+const TARGET: &str = "courant::producer";
 /// How many turns the driver takes before it lets other tasks run.
 const TURNS: usize = 16;
 /// How many events of one connection it takes in a turn.

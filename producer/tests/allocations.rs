@@ -1,4 +1,5 @@
 //! What enqueueing allocates: next to nothing per record, since a batch has one buffer and one completion.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -2,7 +2,7 @@
 //!
 //! Each model is run under a thousand random schedules, and as many with few, ill-placed preemptions. A schedule that
 //! fails is printed, and `shuttle::replay` repeats it.
-#![allow(dead_code, unused_imports, unreachable_pub)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 #[path = "../src/append/mod.rs"]
 mod append;
@@ -151,7 +151,7 @@ fn every_record_is_taken_once_and_in_order() {
             );
         }
     }
-    assert_eq!(room.supplies.permits.is_contended(), false);
+    assert!(!room.supplies.permits.is_contended());
     assert!(room.supplies.permits.try_acquire(10_000).is_some(), "every byte came back");
 }
 

@@ -97,7 +97,7 @@ fn default_base(root: &Path) -> Result<String> {
 }
 
 /// The package whose folder is the longest prefix of each file. The root package has every other Rust file.
-fn crates_of(root: &Path, metadata: &Value, files: &[String]) -> Result<BTreeSet<String>> {
+pub(crate) fn crates_of(root: &Path, metadata: &Value, files: &[String]) -> Result<BTreeSet<String>> {
     let packages =
         metadata.get("packages").and_then(Value::as_array).context("cargo metadata lists no packages")?;
     let mut folders = Vec::new();

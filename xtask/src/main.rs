@@ -18,6 +18,7 @@ mod interop;
 mod kafka;
 mod planted;
 mod process;
+mod soak;
 mod steps;
 mod tidy;
 mod workspace;
@@ -54,6 +55,11 @@ enum Command {
     },
     /// Everything that must hold before a change lands
     Ci,
+    /// What runs before an issue is closed; every part unless some are named
+    Soak {
+        /// The parts to run
+        parts: Vec<soak::Part>,
+    },
     /// Foreign clients against the mock
     Interop {
         /// Real Kafka of this version instead of the mock
@@ -96,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Check { base } => check::run(&root, base.as_deref()),
         Command::Ci => ci::run(&root),
+        Command::Soak { parts } => soak::run(&root, &parts),
         Command::Interop { kafka } => {
             let found = interop::run(&root, kafka.as_deref())?;
             println!("{} passed, {} failed", found.passed, found.failed);

@@ -30,6 +30,11 @@ pub(crate) fn metadata(root: &Path) -> Result<serde_json::Value> {
     serde_json::from_str(&capture(&mut command)?).context("cargo metadata is not JSON")
 }
 
+/// Where cargo builds: `CARGO_TARGET_DIR`, or `target`.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    root.join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from))
+}
+
 /// Runs git in the workspace and gives its output.
 pub(crate) fn git(root: &Path, arguments: &[&str]) -> Result<String> {
     capture(Command::new("git").args(arguments).current_dir(root))

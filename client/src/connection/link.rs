@@ -59,6 +59,13 @@ pub struct Link {
     _guard: ConnectionGuard,
 }
 
+/// What a stretch of work on the socket came to.
+enum Turn {
+    /// Negotiation and authentication are over.
+    Ready,
+    Event(LinkEvent),
+}
+
 /// Told once, when a connection that was ready has failed.
 pub(crate) type Feedback = Box<dyn FnOnce(Instant, &Error) + Send>;
 
@@ -91,7 +98,7 @@ impl Link {
     /// Drives negotiation and authentication; ready when requests may be sent.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<(), Error>> {
         while self.machine.versions().is_none() {
-            if let LinkEvent::Closed(error) = ready!(self.poll_turn(cx, now, true)) {
+            if let Turn::Event(LinkEvent::Closed(error)) = ready!(self.poll_turn(cx, now)) {
                 return Poll::Ready(Err(error));
             }
         }
@@ -165,9 +172,14 @@ impl Link {
     /// Writes what is queued, reads what has come, and gives the next event. After [`LinkEvent::Closed`] it gives the
     /// same error again.
     ///
+    /// The driver polls until there is no event left; only then is its task woken for the next.
     /// `now` must not be before that of an earlier call. The driver also calls it at [`Self::next_deadline`].
     pub fn poll_event(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<LinkEvent> {
-        self.poll_turn(cx, now, false)
+        loop {
+            if let Turn::Event(event) = ready!(self.poll_turn(cx, now)) {
+                return Poll::Ready(event);
+            }
+        }
     }
 
     /// When [`Self::poll_event`] must be called although nothing has arrived: a deadline, or the end of a throttle.
@@ -197,28 +209,23 @@ impl Link {
         self.machine.was_written(correlation.0)
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant, setting_up: bool) -> Poll<LinkEvent> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Turn> {
         if self.closed.is_none() {
-            match self.poll_socket(cx, now, setting_up) {
+            match self.poll_socket(cx, now) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(event)) => return Poll::Ready(event),
+                Poll::Ready(Ok(turn)) => return Poll::Ready(turn),
                 Poll::Ready(Err(closed)) => self.close(now, closed),
             }
         }
         match &self.closed {
             Some(ClosedBy::Failure(error) | ClosedBy::Idleness(error)) => {
-                Poll::Ready(LinkEvent::Closed(error.clone()))
+                Poll::Ready(Turn::Event(LinkEvent::Closed(error.clone())))
             }
             None => Poll::Pending,
         }
     }
 
-    fn poll_socket(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        setting_up: bool,
-    ) -> Poll<Result<LinkEvent, ClosedBy>> {
+    fn poll_socket(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Turn, ClosedBy>> {
         self.machine.handle_timeout(now)?;
         let Self { socket: Some(socket), machine, inbound, unflushed, .. } = self else {
             return Poll::Pending;
@@ -228,16 +235,16 @@ impl Link {
                 return Poll::Ready(Err(last_word(&mut **socket, machine, inbound, cx).unwrap_or(closed)));
             }
             if let Some(correlation) = machine.poll_written() {
-                return Poll::Ready(Ok(LinkEvent::Written { correlation: Correlation(correlation) }));
+                let correlation = Correlation(correlation);
+                return Poll::Ready(Ok(Turn::Event(LinkEvent::Written { correlation })));
             }
             while let Some(frame) = inbound.take().map_err(|failure| machine.handle_frame_error(failure))? {
                 if let Some((correlation, body)) = machine.handle_frame(now, frame)? {
                     let correlation = Correlation(correlation);
-                    return Poll::Ready(Ok(LinkEvent::Response { correlation, body }));
+                    return Poll::Ready(Ok(Turn::Event(LinkEvent::Response { correlation, body })));
                 }
-                if setting_up && machine.versions().is_some() {
-                    // The caller of `poll_ready` looks at the versions; the correlation id is of no interest to it.
-                    return Poll::Ready(Ok(LinkEvent::Written { correlation: Correlation(-1) }));
+                if machine.versions().is_some() {
+                    return Poll::Ready(Ok(Turn::Ready));
                 }
                 poll_write(&mut **socket, machine, unflushed, cx, now)?;
             }

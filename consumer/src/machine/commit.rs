@@ -112,6 +112,11 @@ impl Commits {
         self.auto.as_ref().is_some_and(|auto| auto.due <= now)
     }
 
+    /// Ends auto-commit.
+    pub(crate) fn stop_auto(&mut self) {
+        self.auto = None;
+    }
+
     /// Whether offsets are committed by time.
     pub(crate) fn is_auto(&self) -> bool {
         self.auto.is_some()
@@ -224,10 +229,9 @@ impl Commits {
 
     /// Fails the queued ones whose time is over.
     fn expire(&mut self, now: Instant) {
-        while let Some(job) = self
-            .queue
-            .pop_front_if(|job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now))
-        {
+        let late = |job: &Job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now);
+        while self.queue.front().is_some_and(late) {
+            let Some(job) = self.queue.pop_front() else { break };
             let late = courant_client::Error::new(
                 courant_client::ErrorKind::Timeout,
                 "the commit was not answered in time",
@@ -267,14 +271,9 @@ impl Commits {
         [auto, retry, late].into_iter().flatten().min()
     }
 
-    /// Ends auto-commit, whose timer must not come due for somebody who no longer asks it.
-    pub(crate) fn end_auto(&mut self) {
-        self.auto = None;
-    }
-
     /// Ends auto-commit and answers everything that still waits.
     pub(crate) fn close(&mut self) {
-        self.end_auto();
+        self.auto = None;
         let jobs: Vec<Job> = self.in_flight.take().into_iter().chain(self.queue.drain(..)).collect();
         for job in jobs {
             self.finish(job, &Err(Error::closed()));

@@ -1,4 +1,4 @@
-//! What a consumer knows and decides, without I/O, clock or tasks: [`core::Core`] and its parts.
+//! What a consumer knows and decides, without I/O, clock or tasks: [`reading::Reading`] and its parts.
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -9,12 +9,12 @@
 //! | `commit` | in which order offsets reach the coordinator |
 pub(crate) mod buffer;
 pub(crate) mod commit;
-pub(crate) mod core;
 pub(crate) mod fetch_session;
 pub(crate) mod fetcher;
 pub(crate) mod isolation;
 pub(crate) mod partition;
 pub(crate) mod position;
+pub(crate) mod reading;
 pub(crate) mod reset;
 pub(crate) mod stretch;
 pub(crate) mod subscription;

@@ -6,6 +6,16 @@ use std::time::Duration;
 use courant_protocol::types::UnixMillis;
 
 /// What to do where there is no valid offset (`auto.offset.reset`, KIP-1106).
+///
+/// ```
+/// use courant_consumer::OffsetReset;
+/// use std::time::Duration;
+///
+/// let day: OffsetReset = "by_duration:P1D".parse()?;
+/// assert_eq!(day, OffsetReset::ByDuration(Duration::from_secs(86_400)));
+/// assert!("erliest".parse::<OffsetReset>().is_err());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OffsetReset {

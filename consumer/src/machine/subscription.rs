@@ -360,7 +360,7 @@ impl Subscription {
         code: ErrorCode,
         jitter: f64,
     ) -> bool {
-        let backoff = self.settings.backoff.clone();
+        let backoff = self.settings.backoff;
         let Some(state) = self.partitions.get_mut(partition) else { return false };
         state.note_failure(now, &backoff, jitter);
         let stale_view = code.refreshes_metadata() || code == ErrorCode::UNKNOWN_LEADER_EPOCH;
@@ -373,7 +373,7 @@ impl Subscription {
     }
 
     fn handle_error(&mut self, now: Instant, partition: &TopicPartition, error: Error, jitter: f64) -> bool {
-        let backoff = self.settings.backoff.clone();
+        let backoff = self.settings.backoff;
         let Some(state) = self.partitions.get_mut(partition) else { return false };
         state.note_failure(now, &backoff, jitter);
         let stale_view = error.is_retriable();

@@ -1,5 +1,5 @@
 //! Batches as brokers store them, also such as no client of ours writes: compacted, with markers, with broken checksums.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{BatchWriter, NO_HEADERS, Stamp, WriterOptions, control};
@@ -11,6 +11,7 @@ pub struct Spec {
     base_offset: i64,
     epoch: i32,
     values: Vec<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
     codec: Codec,
     producer: Option<i64>,
     transactional: bool,
@@ -27,6 +28,7 @@ impl Spec {
             base_offset,
             epoch: -1,
             values: Vec::new(),
+            headers: Vec::new(),
             codec: Codec::None,
             producer: None,
             transactional: false,
@@ -48,6 +50,13 @@ impl Spec {
     pub fn value(mut self, value: impl Into<Vec<u8>>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// One record with these headers.
+    pub fn headers(mut self, headers: &[(&str, Option<&[u8]>)]) -> Self {
+        self.headers =
+            headers.iter().map(|(key, value)| ((*key).to_owned(), value.map(<[u8]>::to_vec))).collect();
+        self.value("with headers")
     }
 
     /// Written by the leader of this epoch.
@@ -104,7 +113,8 @@ impl Spec {
             }
             None => {
                 for value in &self.values {
-                    writer.append(UnixMillis(1000), Some(b"k"), Some(value), NO_HEADERS).unwrap();
+                    let headers = self.headers.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
+                    writer.append(UnixMillis(1000), Some(b"k"), Some(value), headers).unwrap();
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! A mock cluster in the process, in virtual time, and a consumer of it.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

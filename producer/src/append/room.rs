@@ -131,7 +131,7 @@ impl Room {
         if payload.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
             return Err(Refusal::NegativeTimestamp);
         }
-        self.check_size(payload)?;
+        let size_bytes = self.check_size(payload)?;
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
             return Err(Refusal::Closed);
@@ -142,7 +142,7 @@ impl Room {
                 let slot = topic.slot(partition).ok_or(Refusal::UnknownPartition(topic.slots.len()))?;
                 slot.append(payload, &self.supplies, permit, false).map_err(|refusal| self.refusal(refusal))
             }
-            None => self.append_sticky(topic, payload, permit),
+            None => self.append_sticky(topic, payload, size_bytes, permit),
         }
     }
 
@@ -164,6 +164,7 @@ impl Room {
         &self,
         topic: &Topic,
         payload: &Payload<'_>,
+        size_bytes: usize,
         permit: &mut Option<Permit>,
     ) -> Result<Appended, Refusal> {
         let count = u32::try_from(topic.slots.len()).unwrap_or(u32::MAX);
@@ -174,7 +175,7 @@ impl Room {
             let slot = topic.slots.get(partition as usize).ok_or(Refusal::UnknownPartition(0))?;
             match slot.append(payload, &self.supplies, permit, may_turn) {
                 Ok(appended) => {
-                    topic.sticky.produced(partition, payload.size_upper_bound(), count, load);
+                    topic.sticky.produced(partition, size_bytes, count, load);
                     return Ok(appended);
                 }
                 Err(SlotRefusal::Turn) => {
@@ -186,7 +187,7 @@ impl Room {
         }
     }
 
-    fn check_size(&self, payload: &Payload<'_>) -> Result<(), Refusal> {
+    fn check_size(&self, payload: &Payload<'_>) -> Result<usize, Refusal> {
         let size_bytes = payload.size_upper_bound();
         if size_bytes > self.max_request_size_bytes {
             let limit_bytes = self.max_request_size_bytes;
@@ -196,7 +197,7 @@ impl Room {
         if size_bytes > limit_bytes {
             return Err(Refusal::TooLarge { size_bytes, limit_bytes, setting: "buffer.memory" });
         }
-        Ok(())
+        Ok(size_bytes)
     }
 
     fn refusal(&self, refusal: SlotRefusal) -> Refusal {
@@ -253,7 +254,10 @@ impl Room {
             Gate::Open | Gate::Flushing(_) => {}
             Gate::Aborting | Gate::Closed => topics.gate = gate,
         }
-        for slot in topics.by_name.values().flat_map(|topic| &topic.slots) {
+        let mut slots: Vec<&Arc<Slot>> = topics.by_name.values().flat_map(|topic| &topic.slots).collect();
+        // The map has an order of its own, other than that of the run before; the driver must not see it.
+        slots.sort_by_key(|slot| slot.number);
+        for slot in slots {
             slot.set_gate(gate, &self.supplies);
         }
         self.supplies.bell.ring();
@@ -312,3 +316,61 @@ impl Supplies {
 
 /// How many empty buffers are kept at most.
 const POOLED_BUFFERS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room() -> Arc<Room> {
+        let now = Instant::now();
+        Room::new(RoomOptions {
+            batch_size_bytes: 1000,
+            max_request_size_bytes: 1 << 20,
+            buffer_memory_bytes: 10_000,
+            partitioner: Partitioner::built_in(),
+            ignore_keys: false,
+            adaptive: true,
+            seed: 1,
+            clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
+        })
+    }
+
+    fn append(room: &Room, partition: i32) -> Result<Appended, Refusal> {
+        let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
+        let to = Destination { topic: "t", partition: Some(PartitionId(partition)) };
+        room.append(to, &payload, &mut None)
+    }
+
+    #[test]
+    fn a_topic_grows_and_a_stale_view_takes_nothing_away() {
+        let (room, topic) = (room(), TopicName::from("t"));
+        assert!(matches!(append(&room, 0), Err(Refusal::UnknownTopic)));
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        assert!(matches!(append(&room, 3), Err(Refusal::UnknownPartition(3))));
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 5]);
+        assert_eq!(append(&room, 4).unwrap().index, 0);
+        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        assert_eq!(append(&room, 4).unwrap().index, 1, "it goes on in the same batch");
+    }
+
+    #[test]
+    fn a_topic_with_another_id_has_other_batches() {
+        let (room, topic) = (room(), TopicName::from("t"));
+        room.know_topic(&topic, TopicId([1; 16]), &[true]);
+        let old = append(&room, 0).unwrap();
+        room.know_topic(&topic, TopicId::ZERO, &[true]);
+        assert_eq!(append(&room, 0).unwrap().index, 1, "a broker without ids says nothing against it");
+        room.know_topic(&topic, TopicId([2; 16]), &[true]);
+        let new = append(&room, 0).unwrap();
+        assert_eq!(new.index, 0);
+        assert!(!Arc::ptr_eq(&old.completion, &new.completion));
+    }
+
+    #[test]
+    fn a_closed_gate_also_shuts_topics_that_come_later() {
+        let room = room();
+        room.set_gate(Gate::Closed);
+        room.know_topic(&TopicName::from("t"), TopicId::ZERO, &[true]);
+        assert!(matches!(append(&room, 0), Err(Refusal::Closed)));
+    }
+}

@@ -231,7 +231,9 @@ impl Sender {
             // It stays on its way: only its answer tells whether a sequence is missing.
             batch.possibly_written = true;
             if let Some(partition) = self.partitions.get(number) {
-                batch.fail(expired(partition, batch, timeout), Vec::new());
+                let error = expired(partition, batch, timeout);
+                self.notices.push_back(failed(&partition.place, batch, &error));
+                batch.fail(error, Vec::new());
             }
         }
         let queued = self.partitions.values().flat_map(|partition| &partition.queue);

@@ -1,4 +1,5 @@
 //! The whole producer against the in-process cluster, in virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod buffer;
 mod cancel;
 mod closing;

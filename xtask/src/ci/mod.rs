@@ -4,5 +4,4 @@ mod packages;
 mod readme;
 mod run;
 
-pub(crate) use packages::published;
-pub(crate) use run::{RealKafka, run, test_limit};
+pub(crate) use run::{KAFKA_VERSION, RealKafka, run};

@@ -15,16 +15,14 @@ use crate::steps::{Count, Steps};
 use crate::{codegen, interop};
 
 /// The Kafka that clients and mock are judged by.
-const KAFKA_VERSION: &str = "4.3.1";
+pub(crate) const KAFKA_VERSION: &str = "4.3.1";
 /// How many planted defects a commit draws.
 const PLANTED: usize = 8;
 /// Seeds per simulation family, unless `COURANT_SEEDS` says otherwise.
 const SEEDS: &str = "100";
 
-/// The whole test run, cold, on two cores.
-pub(crate) const fn test_limit() -> Duration {
-    Duration::from_secs(60 * 60)
-}
+/// The whole test run, cold, on two cores, with room to spare.
+const TEST_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Runs everything.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -57,16 +55,16 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 /// The README's test command, with real Kafka at hand and no suite skipped.
 fn tests(root: &Path, command: &str, kafka: Option<&RealKafka>) -> Result<Count> {
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir(root).env("COURANT_REQUIRE_KAFKA", "1");
     // One failing test file must not hide what the others say.
-    shell.args(["sh"]).env("CARGO_TERM_COLOR", "never");
+    shell.args(["-c", &format!("{command} --no-fail-fast")]).current_dir(root);
+    shell.env("COURANT_REQUIRE_KAFKA", "1").env("CARGO_TERM_COLOR", "never");
     if std::env::var_os("COURANT_SEEDS").is_none() {
         shell.env("COURANT_SEEDS", SEEDS);
     }
     if let Some(kafka) = kafka {
         shell.env("COURANT_KAFKA", kafka.bootstrap());
     }
-    let outcome = process::run(&mut shell, test_limit(), Show::All)?;
+    let outcome = process::run(&mut shell, TEST_LIMIT, Show::All)?;
     let mut count = Count::of_tests(&outcome.lines);
     if !outcome.succeeded() {
         println!("the tests' command {}", outcome.ending());
@@ -83,12 +81,19 @@ pub(crate) struct RealKafka(Cluster);
 impl RealKafka {
     /// Starts one node of a version.
     pub(crate) fn start(root: &Path, name: &str, version: &str) -> Result<Self> {
-        Self::start_nodes(root, name, version, 1)
+        Self::start_nodes(root, name, version, 1, &[])
     }
 
     /// Starts several nodes of a version.
-    pub(crate) fn start_nodes(root: &Path, name: &str, version: &str, nodes: usize) -> Result<Self> {
-        let plan = Plan { name: name.to_owned(), version: version.to_owned(), nodes, config: Vec::new() };
+    pub(crate) fn start_nodes(
+        root: &Path,
+        name: &str,
+        version: &str,
+        nodes: usize,
+        config: &[String],
+    ) -> Result<Self> {
+        let plan =
+            Plan { name: name.to_owned(), version: version.to_owned(), nodes, config: config.to_vec() };
         Cluster::start(root, &plan).map(Self)
     }
 

@@ -22,4 +22,7 @@ mod record;
 mod run;
 mod tools;
 
+pub(crate) use broker::build;
+pub(crate) use client::Client;
+pub(crate) use record::Record;
 pub(crate) use run::run;

@@ -1,6 +1,6 @@
 //! Finds the foreign clients, and installs what is missing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::broker::build;
 use super::client::Client;
 use crate::process;
-use crate::workspace::capture;
+use crate::workspace::{capture, target};
 
 /// An installation takes no longer.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -61,9 +61,4 @@ fn java(root: &Path) -> Result<Client> {
     process::quietly(&mut javac, LIMIT).context("the Java program does not compile")?;
     let log = root.join("tests/kafka/log4j2.properties");
     Ok(Client::Java { class_path: format!("{}:{}", classes.display(), jars.display()), log })
-}
-
-/// The workspace's target folder.
-fn target(root: &Path) -> PathBuf {
-    root.join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from))
 }

@@ -103,11 +103,6 @@ impl Cluster {
         addresses.join(",")
     }
 
-    /// How many nodes it has.
-    pub(crate) fn nodes(&self) -> usize {
-        self.ports.len()
-    }
-
     /// Waits until every node that runs knows every other.
     pub(crate) fn wait(&self) -> Result<()> {
         let running: Vec<u16> = self

@@ -1,6 +1,6 @@
 //! Plants each defect and reads the verdict of its test.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ enum Verdict {
 pub(crate) fn run(root: &Path, selection: &Selection) -> Result<Count> {
     let selected = select(root, patch::all(&root.join("tests/planted"))?, selection)?;
     let mut count = Count::default();
-    plant(root, &target_folder(root), &selected, |patch, took, outcome| {
+    plant(root, &workspace::target(root).join("planted"), &selected, |patch, took, outcome| {
         match outcome {
             Ok(()) => println!("caught    {} ({}) by {}", patch.name, seconds(took), patch.test),
             Err(error) => println!("NOT SHOWN {} ({}): {error:#}", patch.name, seconds(took)),
@@ -76,12 +76,6 @@ fn select(root: &Path, patches: Vec<Patch>, selection: &Selection) -> Result<Vec
     };
     ensure!(!selected.is_empty(), "there is no planted defect in tests/planted");
     Ok(selected)
-}
-
-/// The copy and its build live with the workspace's own build.
-fn target_folder(root: &Path) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    root.join(target).join("planted")
 }
 
 /// Proves defects: the test of each passes without it and fails with it.

@@ -13,7 +13,7 @@ fn two_polls() -> World {
 }
 
 fn finished(world: &World) -> Option<i64> {
-    world.core.subscription.finished().get(&a(0)).map(|offset| offset.offset.0)
+    world.reading.subscription.finished().get(&a(0)).map(|offset| offset.offset.0)
 }
 
 #[test]
@@ -21,14 +21,14 @@ fn the_batch_in_hand_is_not_committed_in_the_background() {
     let mut world = two_polls();
     assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
     world.now += ms(5000);
-    world.core.poll_auto_commit(world.now);
+    world.reading.poll_auto_commit(world.now);
     assert_eq!(finished(&world), None);
-    assert_eq!(world.core.commits.poll_request(world.now), None);
+    assert_eq!(world.reading.commits.poll_request(world.now), None);
 
     assert_eq!(world.poll_offsets(), [4, 5, 6, 7]);
     world.now += ms(5000);
-    world.core.poll_auto_commit(world.now);
-    let request = world.core.commits.poll_request(world.now).unwrap();
+    world.reading.poll_auto_commit(world.now);
+    let request = world.reading.commits.poll_request(world.now).unwrap();
     assert_eq!(request.offsets.get(&a(0)), Some(&OffsetAndMetadata::after(Offset(4), LeaderEpoch(3))));
 }
 
@@ -36,20 +36,20 @@ fn the_batch_in_hand_is_not_committed_in_the_background() {
 fn a_commit_by_hand_takes_the_batch_in_hand_with_its_epoch() {
     let mut world = two_polls();
     world.poll().unwrap();
-    let offsets = world.core.committable();
+    let offsets = world.reading.committable();
     assert_eq!(offsets.get(&a(0)), Some(&OffsetAndMetadata::after(Offset(4), LeaderEpoch(3))));
 }
 
 #[test]
 fn a_batch_that_was_gone_through_and_dropped_is_finished() {
     let mut world = two_polls();
-    let poll = world.core.begin_poll();
-    let mut turn = world.core.take_turn().unwrap();
+    let poll = world.reading.begin_poll();
+    let mut turn = world.reading.take_turn().unwrap();
     turn.position.offset = Offset(4);
-    assert!(world.core.end_turn(turn, 0, None));
-    world.core.finish_poll(poll + 1);
+    assert!(world.reading.end_turn(turn, 0, None));
+    world.reading.finish_poll(poll + 1);
     assert_eq!(finished(&world), None, "that was another poll");
-    world.core.finish_poll(poll);
+    world.reading.finish_poll(poll);
     assert_eq!(finished(&world), Some(4));
 }
 
@@ -57,15 +57,15 @@ fn a_batch_that_was_gone_through_and_dropped_is_finished() {
 fn what_a_stream_holds_back_is_neither_its_position_nor_committed_and_is_given_back() {
     let mut world = two_polls();
     assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
-    let token = world.core.subscription.state(&a(0)).unwrap().token;
+    let token = world.reading.subscription.state(&a(0)).unwrap().token;
     // The stream has given out offsets 0 and 1 of the four that it took.
     let given = crate::machine::position::Position::after(Offset(2), LeaderEpoch(3));
-    world.core.note_streamed(&a(0), token, given);
+    world.reading.note_streamed(&a(0), token, given);
     assert_eq!(world.position(0), Some(2));
-    assert_eq!(world.core.committable()[&a(0)].offset, Offset(2));
-    world.core.give_back();
+    assert_eq!(world.reading.committable()[&a(0)].offset, Offset(2));
+    world.reading.give_back();
     assert_eq!(world.fetched_offsets(), [(0, 2)]);
-    world.core.begin_poll();
+    world.reading.begin_poll();
     assert_eq!(finished(&world), Some(2));
 }
 
@@ -74,28 +74,16 @@ fn closing_commits_what_is_finished_and_nothing_twice() {
     let mut world = two_polls();
     world.poll().unwrap();
     world.poll().unwrap();
-    world.core.close(world.now + ms(1000));
-    let request = world.core.commits.poll_request(world.now).unwrap();
+    world.reading.close(world.now + ms(1000));
+    let request = world.reading.commits.poll_request(world.now).unwrap();
     assert_eq!(request.offsets[&a(0)].offset, Offset(4));
-    assert!(world.core.close_result().is_none());
+    assert!(world.reading.close_result().is_none());
     let codes = request
         .offsets
         .into_keys()
         .map(|partition| (partition, courant_protocol::error_code::ErrorCode::NONE));
-    world.core.commits.handle_answer(world.now, Ok(codes.collect()), 0.5);
-    assert!(world.core.commits.is_idle());
-    world.core.finish_close();
-    assert!(world.core.close_result().unwrap().is_ok());
-}
-
-#[test]
-fn closing_waits_for_its_commit_and_not_for_the_timer_of_auto_commit() {
-    let mut world = two_polls();
-    world.poll().unwrap();
-    let deadline = world.now + ms(3_600_000);
-    world.core.close(deadline);
-    world.core.commits.poll_request(world.now).unwrap();
-    // The commit is not answered for longer than auto-commit's interval.
-    world.now += ms(600_000);
-    assert_eq!(world.core.next_deadline(world.now), Some(deadline));
+    world.reading.commits.handle_answer(world.now, Ok(codes.collect()), 0.5);
+    assert!(world.reading.commits.is_idle());
+    world.reading.finish_close();
+    assert!(world.reading.close_result().unwrap().is_ok());
 }

@@ -6,9 +6,9 @@ use courant_protocol::types::{NodeId, Offset, ProducerId};
 use super::batches::{Spec, log};
 use super::world::{World, a, ms, nothing, records, refusal};
 use crate::ErrorKind;
-use crate::machine::core::SeekTo;
 use crate::machine::fetcher::PartitionAnswer;
 use crate::machine::isolation::IsolationLevel;
+use crate::machine::reading::SeekTo;
 use crate::offsets::OffsetAndMetadata;
 
 #[test]
@@ -42,7 +42,7 @@ fn batches_without_records_for_the_application_are_no_end() {
 fn records_before_the_position_are_skipped_in_every_codec() {
     for codec in Codec::ALL {
         let mut world = World::reading(1, |_| {});
-        world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(7))).unwrap();
+        world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(7))).unwrap();
         world.fetch_and_deliver(vec![records(0, Spec::at(0).records(10).codec(codec).bytes())]);
         assert_eq!(world.poll_offsets(), [7, 8, 9], "{codec}");
     }
@@ -101,7 +101,7 @@ fn a_partition_that_an_incremental_answer_leaves_out_is_still_fetched() {
         error: ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
         ..Default::default()
     };
-    world.core.handle_fetch(world.now, NodeId(1), lost, 0.5);
+    world.reading.handle_fetch(world.now, NodeId(1), lost, 0.5);
     let again = world.fetch().unwrap();
     assert_eq!((again.session.id, again.session.epoch), (0, 0));
     let mut offsets: Vec<_> =
@@ -114,13 +114,13 @@ fn a_partition_that_an_incremental_answer_leaves_out_is_still_fetched() {
 fn an_answer_that_was_under_way_during_a_seek_is_dropped() {
     let mut world = World::reading(1, |_| {});
     world.fetch().unwrap();
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     world.deliver(vec![records(0, Spec::at(0).records(3).bytes())]);
     assert_eq!(world.poll_offsets(), []);
     assert_eq!(world.fetched_offsets(), [(0, 5)]);
 
     // Also where the seek leads to the very offset that was asked for.
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     world.deliver(vec![records(0, Spec::at(5).records(3).bytes())]);
     assert_eq!(world.poll_offsets(), []);
 }
@@ -129,10 +129,10 @@ fn an_answer_that_was_under_way_during_a_seek_is_dropped() {
 fn records_taken_out_before_a_truncation_are_not_handed_out_after_it() {
     let mut world = World::reading(1, |_| {});
     world.fetch_and_deliver(vec![records(0, Spec::at(0).records(3).epoch(3).bytes())]);
-    world.core.begin_poll();
-    let turn = world.core.take_turn().unwrap();
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(1))).unwrap();
-    assert!(!world.core.end_turn(turn, 0, None));
+    world.reading.begin_poll();
+    let turn = world.reading.take_turn().unwrap();
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(1))).unwrap();
+    assert!(!world.reading.end_turn(turn, 0, None));
     assert_eq!(world.position(0), Some(1));
 }
 
@@ -159,10 +159,10 @@ fn a_paused_partition_keeps_what_was_fetched_and_goes_on_with_it() {
         records(0, Spec::at(0).records(2).bytes()),
         records(1, Spec::at(0).records(1).bytes()),
     ]);
-    world.core.pause(&a(0), true).unwrap();
+    world.reading.pause(&a(0), true).unwrap();
     assert_eq!(world.poll().unwrap(), [(1, 0)]);
     assert_eq!(world.fetched_offsets(), [(1, 1)]);
-    world.core.pause(&a(0), false).unwrap();
+    world.reading.pause(&a(0), false).unwrap();
     assert_eq!(world.poll().unwrap(), [(0, 0), (0, 1)]);
 }
 
@@ -186,8 +186,8 @@ fn a_poison_batch_is_told_once_with_its_place_and_stops_its_partition_alone() {
     assert_eq!(world.fetched_offsets(), [(1, 1)]);
     world.deliver(vec![records(1, Spec::at(1).records(1).bytes())]);
     assert_eq!(world.poll().unwrap(), [(1, 1)]);
-    assert!(world.core.position(&a(0)).is_err());
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    assert!(world.reading.position(&a(0)).is_err());
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     assert_eq!(world.position(0), Some(5));
 }
 
@@ -227,7 +227,7 @@ fn what_is_fetched_stays_inside_the_budget_and_each_broker_has_its_share() {
     // Partition 1 moves to broker 2.
     world.metadata(super::world::ID, &[(1, 3), (2, 4)]);
     assert_eq!(world.fetch().unwrap().max_bytes, 4000);
-    let other = world.core.poll_fetch(world.now, NodeId(2), true).unwrap();
+    let other = world.reading.poll_fetch(world.now, NodeId(2), true).unwrap();
     assert_eq!(other.max_bytes, 4000);
 
     // Broker 1 has filled its share: it waits, without any harm to broker 2.
@@ -249,29 +249,29 @@ fn decompressed_bytes_count_and_one_batch_at_a_time_is_decompressed() {
     world.max_poll_records = 1;
     let bomb = |at| Spec::at(at).value(vec![0; 600_000]).value(vec![0; 600_000]).codec(Codec::Zstd).bytes();
     world.fetch_and_deliver(vec![records(0, log([bomb(0), bomb(2), bomb(4)]))]);
-    assert!(world.core.buffered_bytes() < 10_000);
+    assert!(world.reading.buffered_bytes() < 10_000);
     assert_eq!(world.poll_offsets(), [0]);
-    let one = world.core.buffered_bytes();
+    let one = world.reading.buffered_bytes();
     assert!((1_200_000..1_300_000).contains(&one), "{one}");
     // No room is left, so nothing more is fetched until it is finished.
     assert_eq!(world.fetch(), None);
     assert_eq!(world.poll_offsets(), [1]);
     assert_eq!(world.poll_offsets(), [2]);
-    assert!(world.core.buffered_bytes() < 1_300_000);
+    assert!(world.reading.buffered_bytes() < 1_300_000);
     while !world.poll_offsets().is_empty() {}
-    assert_eq!(world.core.buffered_bytes(), 0);
+    assert_eq!(world.reading.buffered_bytes(), 0);
     assert_eq!(world.fetched_offsets(), [(0, 6)]);
 }
 
 #[test]
 fn paused_partitions_that_hold_all_room_give_way_and_are_fetched_again() {
     let mut world = World::reading(2, |settings| settings.limits.buffer_bytes = 4000);
-    world.core.pause(&a(1), true).unwrap();
+    world.reading.pause(&a(1), true).unwrap();
     world.fetch_and_deliver(vec![records(0, Spec::at(0).value(vec![1; 3800]).bytes())]);
-    world.core.pause(&a(0), true).unwrap();
-    world.core.pause(&a(1), false).unwrap();
+    world.reading.pause(&a(0), true).unwrap();
+    world.reading.pause(&a(1), false).unwrap();
     assert_eq!(world.fetched_offsets(), [(1, 0)]);
-    world.core.pause(&a(0), false).unwrap();
+    world.reading.pause(&a(0), false).unwrap();
     world.deliver(vec![nothing(1)]);
     assert!(world.fetched_offsets().contains(&(0, 0)));
 }
@@ -281,7 +281,7 @@ fn a_full_partition_holds_the_others_back_for_a_moment_only() {
     let mut world = World::reading(2, |settings| settings.limits.max_partition_bytes = 1000);
     world.fetch_and_deliver(vec![records(0, Spec::at(0).value(vec![1; 2000]).bytes()), nothing(1)]);
     assert_eq!(world.fetch(), None);
-    assert_eq!(world.core.next_deadline(world.now), Some(world.now + ms(50)));
+    assert_eq!(world.reading.next_deadline(world.now), Some(world.now + ms(50)));
     world.now += ms(50);
     let plan = world.fetch().unwrap();
     assert_eq!((plan.max_wait, plan.session.send.len()), (ms(0), 0));
@@ -297,7 +297,7 @@ fn the_partition_that_waited_longest_is_named_first() {
         partitions: vec![records(0, Spec::at(0).records(1).bytes()), nothing(1), nothing(2)],
         ..Default::default()
     };
-    world.core.handle_fetch(world.now, NodeId(1), answer, 0.5);
+    world.reading.handle_fetch(world.now, NodeId(1), answer, 0.5);
     assert_eq!(world.fetched_offsets(), [(1, 0), (2, 0), (0, 1)]);
 }
 
@@ -305,9 +305,22 @@ fn the_partition_that_waited_longest_is_named_first() {
 fn a_broker_that_is_no_leader_any_more_costs_a_refresh_and_a_wait_and_no_error() {
     let mut world = World::reading(1, |_| {});
     world.fetch_and_deliver(vec![refusal(0, ErrorCode::NOT_LEADER_OR_FOLLOWER)]);
-    assert!(world.core.take_metadata_wish(world.now));
+    assert!(world.reading.take_metadata_wish(world.now));
     assert_eq!(world.fetch(), None);
     assert_eq!(world.poll().unwrap(), []);
     world.now += ms(100);
     assert_eq!(world.fetched_offsets(), []);
+}
+
+#[test]
+fn a_broker_that_repeats_old_records_is_told_and_not_asked_for_ever() {
+    let mut world = World::reading(1, |_| {});
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(10))).unwrap();
+    world.fetch_and_deliver(vec![records(0, Spec::at(0).records(5).bytes())]);
+    let error = world.poll().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.offset()),
+        (ErrorKind::Client(courant_client::ErrorKind::Protocol), Some(Offset(10)))
+    );
+    assert_eq!(world.fetch(), None);
 }

@@ -5,9 +5,9 @@ use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId};
 use super::batches::Spec;
 use super::world::{ID, World, a, ms, nothing, records, refusal};
 use crate::ErrorKind;
-use crate::machine::core::SeekTo;
 use crate::machine::fetcher::PartitionAnswer;
 use crate::machine::partition::Question;
+use crate::machine::reading::SeekTo;
 use crate::machine::reset::OffsetReset;
 use crate::machine::subscription::Answer;
 use crate::offsets::OffsetAndMetadata;
@@ -15,7 +15,7 @@ use crate::offsets::OffsetAndMetadata;
 /// Has read offsets 0 to 9, written in epoch 3.
 fn ten_read(reset: OffsetReset) -> World {
     let mut world = World::reading(1, |settings| settings.subscription.reset = reset);
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(0))).unwrap();
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(0))).unwrap();
     world.fetch_and_deliver(vec![records(0, Spec::at(0).records(10).epoch(3).bytes())]);
     assert_eq!(world.poll_offsets().len(), 10);
     world
@@ -24,14 +24,14 @@ fn ten_read(reset: OffsetReset) -> World {
 #[test]
 fn a_group_goes_on_where_it_committed_and_resets_where_it_did_not() {
     let mut world = World::new(|settings| settings.subscription.has_group = true);
-    world.core.assign(vec![a(0), a(1)]);
+    world.reading.assign(vec![a(0), a(1)]);
     assert_eq!(world.questions(), []);
     world.metadata(ID, &[(1, 3), (1, 3)]);
     let asked = world.questions();
     assert!(asked.iter().all(|asked| asked.question == Question::Committed));
     let committed = OffsetAndMetadata::after(Offset(5), LeaderEpoch(3));
-    world.core.handle_answer(world.now, &asked[0], Answer::Committed(Some(committed)), 0.5);
-    world.core.handle_answer(world.now, &asked[1], Answer::Committed(None), 0.5);
+    world.reading.handle_answer(world.now, &asked[0], Answer::Committed(Some(committed)), 0.5);
+    world.reading.handle_answer(world.now, &asked[1], Answer::Committed(None), 0.5);
     // The epoch that was committed is checked against the leader's log before anything is fetched.
     let asked = world.questions();
     assert_eq!(asked[0].question, Question::EpochEnd(NodeId(1), LeaderEpoch(3)));
@@ -41,11 +41,16 @@ fn a_group_goes_on_where_it_committed_and_resets_where_it_did_not() {
 #[test]
 fn a_reset_that_is_answered_after_a_seek_changes_nothing() {
     let mut world = World::new(|_| {});
-    world.core.assign(vec![a(0)]);
+    world.reading.assign(vec![a(0)]);
     world.metadata(ID, &[(1, 3)]);
     let asked = world.questions();
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
-    world.core.handle_answer(world.now, &asked[0], Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))), 0.5);
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.reading.handle_answer(
+        world.now,
+        &asked[0],
+        Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))),
+        0.5,
+    );
     assert_eq!(world.position(0), Some(5));
     assert_eq!(world.fetched_offsets(), [(0, 5)]);
 }
@@ -53,11 +58,11 @@ fn a_reset_that_is_answered_after_a_seek_changes_nothing() {
 #[test]
 fn without_a_policy_a_missing_offset_is_an_error_until_a_seek() {
     let mut world = World::new(|settings| settings.subscription.reset = OffsetReset::None);
-    world.core.assign(vec![a(0)]);
+    world.reading.assign(vec![a(0)]);
     world.metadata(ID, &[(1, 3)]);
     let error = world.poll().unwrap_err();
     assert_eq!((error.kind(), error.topic_partition()), (ErrorKind::NoOffset, Some(&a(0))));
-    world.core.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     assert_eq!(world.poll().unwrap(), []);
     assert_eq!(world.fetched_offsets(), [(0, 5)]);
 }
@@ -65,11 +70,11 @@ fn without_a_policy_a_missing_offset_is_an_error_until_a_seek() {
 #[test]
 fn a_duration_without_a_record_that_young_leads_to_the_end() {
     let mut world = World::new(|settings| settings.subscription.reset = OffsetReset::ByDuration(ms(1000)));
-    world.core.assign(vec![a(0)]);
+    world.reading.assign(vec![a(0)]);
     world.metadata(ID, &[(1, 3)]);
     let asked = world.questions();
     assert_eq!(asked[0].question, Question::OffsetAt(NodeId(1), 999_000.into()));
-    world.core.handle_answer(world.now, &asked[0], Answer::OffsetAt(None), 0.5);
+    world.reading.handle_answer(world.now, &asked[0], Answer::OffsetAt(None), 0.5);
     assert_eq!(world.questions()[0].question, Question::OffsetAt(NodeId(1), (-1).into()));
 }
 
@@ -89,16 +94,16 @@ fn an_offset_out_of_range_resets_by_policy() {
 fn out_of_range_at_a_follower_is_asked_again_at_the_leader() {
     let mut world = World::reading(1, |_| {});
     world.fetch_and_deliver(vec![PartitionAnswer { preferred_replica: Some(NodeId(2)), ..nothing(0) }]);
-    assert_eq!(world.core.fetcher.wanted_nodes(world.now, &world.core.subscription), [NodeId(2)]);
-    world.core.poll_fetch(world.now, NodeId(2), true).unwrap();
+    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(2)]);
+    world.reading.poll_fetch(world.now, NodeId(2), true).unwrap();
     let answer = crate::machine::fetcher::FetchAnswer {
         session_id: 3,
         partitions: vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)],
         ..Default::default()
     };
-    world.core.handle_fetch(world.now, NodeId(2), answer, 0.5);
+    world.reading.handle_fetch(world.now, NodeId(2), answer, 0.5);
     assert_eq!(world.questions(), []);
-    assert_eq!(world.core.fetcher.wanted_nodes(world.now, &world.core.subscription), [NodeId(1)]);
+    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(1)]);
 }
 
 #[test]
@@ -106,8 +111,8 @@ fn an_older_epoch_never_replaces_a_newer_leader() {
     let mut world = World::reading(1, |_| {});
     world.metadata(ID, &[(2, 5)]);
     world.metadata(ID, &[(1, 4)]);
-    assert_eq!(world.core.fetcher.wanted_nodes(world.now, &world.core.subscription), [NodeId(2)]);
-    let state = world.core.subscription.state(&a(0)).unwrap();
+    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(2)]);
+    let state = world.reading.subscription.state(&a(0)).unwrap();
     assert_eq!(state.leader_epoch, LeaderEpoch(5));
 }
 
@@ -115,13 +120,13 @@ fn an_older_epoch_never_replaces_a_newer_leader() {
 fn a_new_leader_confirms_the_position_before_the_next_fetch() {
     let mut world = ten_read(OffsetReset::Earliest);
     world.metadata(ID, &[(2, 4)]);
-    assert_eq!(world.core.poll_fetch(world.now, NodeId(2), true), None);
+    assert_eq!(world.reading.poll_fetch(world.now, NodeId(2), true), None);
     let asked = world.questions();
     assert_eq!(asked[0].question, Question::EpochEnd(NodeId(2), LeaderEpoch(3)));
     assert_eq!(asked[0].leader_epoch, LeaderEpoch(4));
     let end = Some((LeaderEpoch(3), Offset(10)));
-    world.core.handle_answer(world.now, &asked[0], Answer::EpochEnd(end), 0.5);
-    assert!(world.core.poll_fetch(world.now, NodeId(2), true).is_some());
+    world.reading.handle_answer(world.now, &asked[0], Answer::EpochEnd(end), 0.5);
+    assert!(world.reading.poll_fetch(world.now, NodeId(2), true).is_some());
 }
 
 #[test]
@@ -169,9 +174,9 @@ fn a_recreated_topic_is_told_and_neither_read_nor_committed_to_until_a_seek() {
     let error = world.poll().unwrap_err();
     assert_eq!((error.kind(), error.topic_partition()), (ErrorKind::TopicRecreated, Some(&a(0))));
     assert_eq!(world.fetch(), None);
-    assert!(world.core.committable().is_empty() && world.core.subscription.finished().is_empty());
+    assert!(world.reading.committable().is_empty() && world.reading.subscription.finished().is_empty());
 
-    world.core.seek(&a(0), SeekTo::By(OffsetReset::Earliest)).unwrap();
+    world.reading.seek(&a(0), SeekTo::By(OffsetReset::Earliest)).unwrap();
     world.metadata(new, &[(1, 0)]);
     world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(0)))));
     let plan = world.fetch().unwrap();
@@ -181,13 +186,13 @@ fn a_recreated_topic_is_told_and_neither_read_nor_committed_to_until_a_seek() {
 #[test]
 fn a_partition_that_is_not_there_yet_is_waited_for_and_told_after_a_while() {
     let mut world = World::new(|_| {});
-    world.core.assign(vec![a(0), a(3)]);
+    world.reading.assign(vec![a(0), a(3)]);
     // The topic has grown, but this broker has not heard of it.
     world.metadata(ID, &[(1, 3)]);
     world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))));
     assert_eq!(world.poll().unwrap(), []);
-    assert!(!world.core.take_metadata_wish(world.now));
-    assert!(world.core.take_metadata_wish(world.now + ms(100)));
+    assert!(!world.reading.take_metadata_wish(world.now));
+    assert!(world.reading.take_metadata_wish(world.now + ms(100)));
     world.now += ms(60_000);
     let error = world.poll().unwrap_err();
     assert_eq!((error.kind(), error.topic_partition()), (ErrorKind::UnknownTopic, Some(&a(3))));

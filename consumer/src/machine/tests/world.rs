@@ -11,10 +11,10 @@ use courant_protocol::types::{
 };
 
 use crate::error::Error;
-use crate::machine::core::{Core, CoreSettings};
 use crate::machine::fetcher::{FetchAnswer, FetchLimits, FetchPlan, PartitionAnswer, TopicKey};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::partition::Question;
+use crate::machine::reading::{Reading, ReadingSettings};
 use crate::machine::reset::OffsetReset;
 use crate::machine::stretch::{ReadRules, Taken};
 use crate::machine::subscription::{Answer, Asked, SubscriptionSettings, TopicView};
@@ -33,15 +33,15 @@ pub(crate) fn a(number: i32) -> TopicPartition {
 /// A consumer's state with its surroundings.
 pub(crate) struct World {
     pub(crate) now: Instant,
-    pub(crate) core: Core,
+    pub(crate) reading: Reading,
     scratch: CompressionScratch,
     pub(crate) max_poll_records: usize,
 }
 
 impl World {
-    pub(crate) fn new(change: impl FnOnce(&mut CoreSettings)) -> Self {
+    pub(crate) fn new(change: impl FnOnce(&mut ReadingSettings)) -> Self {
         let now = Instant::now();
-        let mut settings = CoreSettings {
+        let mut settings = ReadingSettings {
             subscription: SubscriptionSettings {
                 has_group: false,
                 reset: OffsetReset::Earliest,
@@ -61,14 +61,14 @@ impl World {
             replica_lease: ms(300_000),
         };
         change(&mut settings);
-        let core = Core::new(now, settings);
-        Self { now, core, scratch: CompressionScratch::new(), max_poll_records: 500 }
+        let reading = Reading::new(now, settings);
+        Self { now, reading, scratch: CompressionScratch::new(), max_poll_records: 500 }
     }
 
     /// Reads `partitions` of topic `a`, all led by broker 1 in epoch 3, from offset 0 on.
-    pub(crate) fn reading(partitions: i32, change: impl FnOnce(&mut CoreSettings)) -> Self {
+    pub(crate) fn reading(partitions: i32, change: impl FnOnce(&mut ReadingSettings)) -> Self {
         let mut world = Self::new(change);
-        world.core.assign((0..partitions).map(a).collect());
+        world.reading.assign((0..partitions).map(a).collect());
         world.metadata(ID, &vec![(1, 3); usize::try_from(partitions).unwrap()]);
         world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))));
         world
@@ -79,21 +79,21 @@ impl World {
         let partitions =
             leaders.iter().map(|(node, epoch)| (Some(NodeId(*node)), LeaderEpoch(*epoch))).collect();
         let views = BTreeMap::from([(TopicName::from("a"), TopicView { id, error: None, partitions })]);
-        self.core.handle_metadata(self.now, &views, 0.5);
+        self.reading.handle_metadata(self.now, &views, 0.5);
     }
 
     pub(crate) fn questions(&mut self) -> Vec<Asked> {
-        self.core.poll_questions(self.now, UnixMillis(1_000_000))
+        self.reading.poll_questions(self.now, UnixMillis(1_000_000))
     }
 
     pub(crate) fn answer_all(&mut self, answer: impl Fn(&Question) -> Answer) {
         for asked in self.questions() {
-            self.core.handle_answer(self.now, &asked, answer(&asked.question), 0.5);
+            self.reading.handle_answer(self.now, &asked, answer(&asked.question), 0.5);
         }
     }
 
     pub(crate) fn fetch(&mut self) -> Option<FetchPlan> {
-        self.core.poll_fetch(self.now, NodeId(1), true)
+        self.reading.poll_fetch(self.now, NodeId(1), true)
     }
 
     /// The offsets that a fetch from broker 1 asks for, by partition number.
@@ -105,7 +105,7 @@ impl World {
     /// Broker 1 answers with these partitions; the session has id 9.
     pub(crate) fn deliver(&mut self, partitions: Vec<PartitionAnswer>) {
         let answer = FetchAnswer { session_id: 9, partitions, ..FetchAnswer::default() };
-        self.core.handle_fetch(self.now, NodeId(1), answer, 0.5);
+        self.reading.handle_fetch(self.now, NodeId(1), answer, 0.5);
     }
 
     /// Fetches and is answered at once.
@@ -116,20 +116,20 @@ impl World {
 
     /// Polls: what a poll returns, as `partition@offset`s.
     pub(crate) fn poll(&mut self) -> Result<Vec<(i32, i64)>, Error> {
-        self.core.begin_poll();
+        self.reading.begin_poll();
         let mut got = Vec::new();
         while got.len() < self.max_poll_records {
             if got.is_empty()
-                && let Some(error) = self.core.poll_error(self.now)
+                && let Some(error) = self.reading.poll_error(self.now)
             {
                 return Err(error);
             }
-            let Some(mut turn) = self.core.take_turn() else { break };
+            let Some(mut turn) = self.reading.take_turn() else { break };
             let mut taken = Taken::default();
             let max = self.max_poll_records - got.len();
             let (partition, position) = (turn.partition.clone(), &mut turn.position);
             let error = turn.stretch.take(&partition, position, max, &mut self.scratch, &mut taken).err();
-            if self.core.end_turn(turn, taken.bytes, error) {
+            if self.reading.end_turn(turn, taken.bytes, error) {
                 for slice in &taken.slices {
                     let records = slice.records.iter_from(slice.from).take(slice.count);
                     got.extend(records.map(|record| (slice.partition.partition.0, record.unwrap().offset.0)));
@@ -145,7 +145,7 @@ impl World {
     }
 
     pub(crate) fn position(&self, partition: i32) -> Option<i64> {
-        self.core.position(&a(partition)).unwrap().map(|position| position.offset.0)
+        self.reading.position(&a(partition)).unwrap().map(|position| position.offset.0)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::offsets::OffsetAndMetadata;
 
 /// What the consumer's state is told once.
 #[derive(Clone, Debug)]
-pub(crate) struct CoreSettings {
+pub(crate) struct ReadingSettings {
     pub(crate) subscription: SubscriptionSettings,
     pub(crate) limits: FetchLimits,
     pub(crate) rules: ReadRules,
@@ -34,8 +34,8 @@ pub(crate) struct CoreSettings {
 
 /// The state of a consumer.
 #[derive(Debug)]
-pub(crate) struct Core {
-    settings: CoreSettings,
+pub(crate) struct Reading {
+    settings: ReadingSettings,
     pub(crate) subscription: Subscription,
     pub(crate) fetcher: Fetcher,
     pub(crate) commits: Commits,
@@ -85,10 +85,10 @@ pub(crate) struct Turn {
     pub(crate) stretch: Stretch,
 }
 
-impl Core {
+impl Reading {
     /// Starts without partitions.
-    pub(crate) fn new(now: Instant, settings: CoreSettings) -> Self {
-        let commits = Commits::new(now, settings.auto_commit, settings.subscription.backoff.clone());
+    pub(crate) fn new(now: Instant, settings: ReadingSettings) -> Self {
+        let commits = Commits::new(now, settings.auto_commit, settings.subscription.backoff);
         Self {
             subscription: Subscription::new(settings.subscription.clone()),
             fetcher: Fetcher::new(settings.limits),
@@ -112,7 +112,7 @@ impl Core {
 }
 
 /// The application's commands.
-impl Core {
+impl Reading {
     /// Replaces the assignment.
     pub(crate) fn assign(&mut self, partitions: Vec<TopicPartition>) {
         let before: Vec<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
@@ -190,7 +190,7 @@ impl Core {
 }
 
 /// Handing out.
-impl Core {
+impl Reading {
     /// A poll begins: what the one before handed out is finished, and its memory free.
     pub(crate) fn begin_poll(&mut self) -> u64 {
         self.finish();
@@ -215,7 +215,7 @@ impl Core {
         }
     }
 
-    /// The partition whose turn it is; ended by [`Core::end_turn`].
+    /// The partition whose turn it is; ended by [`Reading::end_turn`].
     pub(crate) fn take_turn(&mut self) -> Option<Turn> {
         loop {
             let (partition, stretch) = self.buffer.take_turn()?;
@@ -289,7 +289,7 @@ impl Core {
 }
 
 /// The driver: what the world says.
-impl Core {
+impl Reading {
     /// Takes a newer view of the assigned topics.
     pub(crate) fn handle_metadata(
         &mut self,
@@ -425,8 +425,13 @@ impl Core {
         let Ok(state) = self.subscription.state_mut(partition) else { return };
         match end {
             StretchEnd::Empty => return,
-            // Nothing new: the broker repeats what was read, and reading on would repeat it for ever.
-            StretchEnd::At(end) if end <= offset => state.next_fetch = offset,
+            // The broker repeats what was read, and reading on would repeat it for ever.
+            StretchEnd::At(end) if end <= offset => {
+                let what = "the broker answers a fetch with records before the offset that was asked for";
+                let error = Error::new(ErrorKind::Client(courant_client::ErrorKind::Protocol), what);
+                self.fail(partition, error.at(partition).at_offset(offset).hinting("seek to try again"));
+                return;
+            }
             StretchEnd::At(end) => state.next_fetch = end,
             StretchEnd::Unreadable => state.next_fetch = Offset::NONE,
             StretchEnd::TooSmall(size) => {
@@ -502,7 +507,7 @@ impl Core {
 }
 
 /// The end.
-impl Core {
+impl Reading {
     /// No record is handed out any more; commits may go on until `deadline`.
     pub(crate) fn close(&mut self, deadline: Instant) {
         if !matches!(self.end, End::Open) {
@@ -512,7 +517,8 @@ impl Core {
         if self.commits.is_auto() {
             let finished = self.commits.news(self.subscription.finished());
             self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));
-            self.commits.end_auto();
+            // Its timer would wake the driver again and again while the last commit is under way.
+            self.commits.stop_auto();
         }
     }
 

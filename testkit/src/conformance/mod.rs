@@ -1,0 +1,14 @@
+//! What every cluster must do, as functions over something that gives a [`Kafka`] handle.
+//!
+//! The same functions run on the in-process mock, on the mock over TCP and on Apache Kafka; where a real broker and
+//! the mock differ, the mock is wrong. Each function names the rows of the clients' checklist that it covers (P =
+//! producer, C = consumer, G = common, A = admin). Topics are made fresh by each function, so they can run side by side.
+mod admin;
+mod case;
+mod client;
+mod consumer;
+mod producer;
+mod world;
+
+pub use case::{CASE_LIMIT, Case, Run, case, cases, run};
+pub use world::{PATIENCE, Subject};

@@ -1,0 +1,18 @@
+//! `cargo xtask soak`: what runs before an issue is closed, in parts of at most an hour.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `seeds` | 10,000 seeds of every simulation family |
+//! | `planted` | every planted defect |
+//! | `kafka` | conformance on Kafka 3.9.2 and 4.4.0 |
+//! | `foreign` | every foreign client on the mock and on Kafka 4.3.1 |
+//! | `kill` | ten minutes of records into a cluster whose nodes are killed one after another |
+//!
+//! A finished part is remembered for its commit under `target/soak/`, unless the work tree differs from it.
+
+mod kill;
+mod memory;
+mod run;
+mod verdict;
+
+pub(crate) use run::{Part, run};

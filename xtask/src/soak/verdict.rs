@@ -1,0 +1,100 @@
+//! What must hold of records that were written while nodes were killed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+
+/// What became of one record, by the producer's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Acknowledged at partition and offset.
+    At(i32, i64),
+    /// Given up, though it may have been written.
+    Unknown,
+    /// Given up, and it was not written.
+    NotWritten,
+}
+
+/// Reads one of the producer's lines.
+pub(crate) fn parse(line: &str) -> Result<Fate> {
+    let mut parts = line.split('\t');
+    match (parts.next(), parts.next()) {
+        (Some("error"), Some("true")) => Ok(Fate::Unknown),
+        (Some("error"), Some(_)) => Ok(Fate::NotWritten),
+        (Some(partition), Some(offset)) => Ok(Fate::At(partition.parse()?, offset.parse()?)),
+        _ => anyhow::bail!("no fate: {line}"),
+    }
+}
+
+/// Judges the log by the fates. The n-th record's value is the number n; `log` is (partition, offset, value).
+pub(crate) fn judge(fates: &[Fate], log: &[(i32, i64, usize)]) -> Result<()> {
+    let mut places: BTreeMap<usize, Vec<(i32, i64)>> = BTreeMap::new();
+    let mut last: BTreeMap<i32, (i64, usize)> = BTreeMap::new();
+    for (partition, offset, value) in log {
+        places.entry(*value).or_default().push((*partition, *offset));
+        if let Some((before, earlier)) = last.insert(*partition, (*offset, *value)) {
+            ensure!(before < *offset, "partition {partition} goes back from offset {before} to {offset}");
+            ensure!(earlier < *value, "record {value} stands behind {earlier} in partition {partition}");
+        }
+    }
+    for (value, fate) in fates.iter().enumerate() {
+        let found = places.remove(&value).unwrap_or_default();
+        ensure!(found.len() <= 1, "record {value} stands in the log {} times: {found:?}", found.len());
+        match (fate, found.first()) {
+            (Fate::At(partition, offset), place) => {
+                let place = place.with_context(|| {
+                    format!("record {value} was acknowledged at {partition}@{offset} and is lost")
+                })?;
+                ensure!(
+                    *place == (*partition, *offset),
+                    "record {value} was acknowledged at {partition}@{offset} and stands at {place:?}"
+                );
+            }
+            (Fate::NotWritten, Some(place)) => {
+                anyhow::bail!("record {value} was said not to be written and stands at {place:?}")
+            }
+            (Fate::Unknown | Fate::NotWritten, _) => {}
+        }
+    }
+    ensure!(
+        places.is_empty(),
+        "the log holds records that nobody wrote: {:?}",
+        places.keys().take(5).collect::<Vec<_>>()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FATES: [Fate; 4] = [Fate::At(0, 0), Fate::At(1, 0), Fate::Unknown, Fate::NotWritten];
+
+    #[test]
+    fn what_was_given_up_may_be_there_or_not() -> Result<()> {
+        judge(&FATES, &[(0, 0, 0), (1, 0, 1)])?;
+        judge(&FATES, &[(0, 0, 0), (0, 1, 2), (1, 0, 1)])
+    }
+
+    #[test]
+    fn a_lost_a_doubled_a_moved_and_a_reordered_record_are_found() {
+        let said = |log: &[(i32, i64, usize)]| judge(&FATES, log).unwrap_err().to_string();
+        assert_eq!(said(&[(0, 0, 0)]), "record 1 was acknowledged at 1@0 and is lost");
+        assert!(said(&[(0, 0, 0), (1, 0, 1), (2, 0, 1)]).starts_with("record 1 stands in the log 2 times"));
+        assert!(said(&[(0, 5, 0), (1, 0, 1)]).starts_with("record 0 was acknowledged at 0@0 and stands at"));
+        assert_eq!(said(&[(0, 0, 2), (0, 1, 0), (1, 0, 1)]), "record 0 stands behind 2 in partition 0");
+        assert!(said(&[(0, 0, 0), (1, 0, 1), (1, 1, 3)]).starts_with("record 3 was said not to be written"));
+        assert!(
+            said(&[(0, 0, 0), (1, 0, 1), (1, 1, 9)]).starts_with("the log holds records that nobody wrote")
+        );
+    }
+
+    #[test]
+    fn a_line_tells_a_fate() -> Result<()> {
+        assert_eq!(parse("2\t17")?, Fate::At(2, 17));
+        assert_eq!(parse("error\ttrue\tthe broker went away")?, Fate::Unknown);
+        assert_eq!(parse("error\tfalse\tno such topic")?, Fate::NotWritten);
+        assert!(parse("").is_err());
+        Ok(())
+    }
+}
