@@ -143,7 +143,7 @@ impl Driver {
                 }
                 failure.into_iter().for_each(|error| note_failure(&mut reading, error));
             }
-            Event::Call(CallDone::Commit(answer)) => reading.commits.handle_answer(now, answer, jitter),
+            Event::Call(CallDone::Commit(answer)) => reading.handle_commit(now, answer, jitter),
         }
         drop(reading);
         self.shared.wake_application();
@@ -195,7 +195,7 @@ impl Driver {
     }
 
     fn send_commit(&mut self, now: Instant, reading: &mut Reading) {
-        let Some(request) = reading.commits.poll_request(now) else { return };
+        let Some(request) = reading.poll_commit(now) else { return };
         let ids = ids_of(reading);
         self.calls.push(crate::calls::commit(&self.kafka, &self.settings, request, ids, now));
     }

@@ -393,7 +393,10 @@ fn a_recreated_topic_is_told_and_old_offsets_are_not_committed_to_it() {
         cluster.delete_topic("a").unwrap();
         cluster.create_topic("a", 3).unwrap();
         cluster.append_raw("a", 0, Spec::at(0).records(2).bytes()).unwrap();
-        consumer.commit().await.ok();
+        let started = kafka.world().now();
+        let refused = consumer.commit().await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TopicRecreated);
+        assert!(kafka.world().now() < started + ms(5000), "it is not tried until its time is over");
         let error = consumer.poll().await.unwrap_err();
         assert_eq!(
             (error.kind(), error.topic_partition()),

@@ -47,6 +47,8 @@ struct Job {
     persistence: Persistence,
     attempts: u32,
     not_before: Option<Instant>,
+    /// Why a part of it was given up.
+    refused: Option<Error>,
 }
 
 /// The commits of one consumer.
@@ -104,7 +106,14 @@ impl Commits {
     }
 
     fn push(&mut self, callers: Vec<CommitId>, offsets: Offsets, persistence: Persistence) {
-        self.queue.push_back(Job { callers, offsets, persistence, attempts: 0, not_before: None });
+        self.queue.push_back(Job {
+            callers,
+            offsets,
+            persistence,
+            attempts: 0,
+            not_before: None,
+            refused: None,
+        });
     }
 
     /// Whether auto-commit is on and its time has come; the caller then calls [`Commits::auto_commit`].
@@ -218,7 +227,22 @@ impl Commits {
         worst
     }
 
+    /// Gives up the partitions of a commit that is tried again for which `why` has a reason.
+    pub(crate) fn refuse(&mut self, why: impl Fn(&TopicPartition) -> Option<Error>) {
+        let Some(job) = self.queue.front_mut().filter(|job| job.attempts > 0) else { return };
+        let refused = &mut job.refused;
+        job.offsets.retain(|partition, _| match why(partition) {
+            Some(error) => {
+                *refused = Some(error);
+                false
+            }
+            None => true,
+        });
+    }
+
     fn finish(&mut self, job: Job, result: &Result<(), Error>) {
+        let refused = job.refused.map(Err);
+        let result = refused.as_ref().unwrap_or(result);
         for caller in job.callers {
             // A caller that no longer waits has taken its slot with it.
             if let Some(slot) = self.results.get_mut(&caller) {

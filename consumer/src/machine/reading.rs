@@ -9,7 +9,7 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, Offset, TopicName, TopicPartition, UnixMillis};
 
 use super::buffer::Buffer;
-use super::commit::{CommitId, Commits, Persistence};
+use super::commit::{CommitId, CommitRequest, Commits, Persistence};
 use super::fetcher::{Arrival, FetchAnswer, FetchLimits, FetchPlan, Fetcher};
 use super::isolation::{AbortedTransactions, IsolationLevel};
 use super::partition::Stage;
@@ -480,6 +480,26 @@ impl Reading {
         if self.commits.auto_due(now) {
             self.commits.auto_commit(now, self.subscription.finished());
         }
+    }
+
+    /// The next commit to send.
+    pub(crate) fn poll_commit(&mut self, now: Instant) -> Option<CommitRequest> {
+        let subscription = &self.subscription;
+        self.commits.refuse(|partition| subscription.recreated(partition));
+        self.commits.poll_request(now)
+    }
+
+    /// Takes what came of a commit.
+    pub(crate) fn handle_commit(
+        &mut self,
+        now: Instant,
+        answer: Result<BTreeMap<TopicPartition, ErrorCode>, Error>,
+        jitter: f64,
+    ) {
+        // A topic whose id the coordinator does not know may be another one by now.
+        self.wants_metadata |=
+            answer.iter().flat_map(BTreeMap::values).any(|code| *code == ErrorCode::UNKNOWN_TOPIC_ID);
+        self.commits.handle_answer(now, answer, jitter);
     }
 
     /// Whether the view of the cluster has to be renewed; asking resets it.

@@ -302,6 +302,13 @@ impl Subscription {
                 self.handle_epoch_end(partition, position, end);
                 false
             }
+            // A broker that cannot be asked is older than the check: there is nothing to wait for.
+            (Answer::Error(error), Stage::Validate(position))
+                if error.kind() == ErrorKind::Client(courant_client::ErrorKind::UnsupportedVersion) =>
+            {
+                self.restart(partition, Stage::Fetching(position));
+                false
+            }
             (Answer::Code(code), _) => self.handle_code(now, partition, code, jitter),
             (Answer::Error(error), _) => self.handle_error(now, partition, error, jitter),
             _ => false,
@@ -427,6 +434,14 @@ impl Subscription {
         self.partitions.values().any(|state| state.leader.is_none())
     }
 
+    /// The error of a partition whose topic was deleted and created again.
+    pub(crate) fn recreated(&self, partition: &TopicPartition) -> Option<Error> {
+        match &self.partitions.get(partition)?.stage {
+            Stage::Failed { error, .. } if error.kind() == ErrorKind::TopicRecreated => Some(error.clone()),
+            _ => None,
+        }
+    }
+
     /// The positions of all partitions that can be committed.
     ///
     /// A recreated topic is left out: its offsets belong to the topic that is gone.
@@ -444,7 +459,7 @@ impl Subscription {
         of: impl Fn(&PartitionState) -> Option<Position>,
     ) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
         let pairs = self.partitions.iter().filter_map(|(partition, state)| {
-            if matches!(&state.stage, Stage::Failed { error, .. } if error.kind() == ErrorKind::TopicRecreated) {
+            if self.recreated(partition).is_some() {
                 return None;
             }
             let position = of(state)?;

@@ -154,6 +154,15 @@ fn a_leader_that_does_not_know_the_epoch_proves_no_loss() {
 }
 
 #[test]
+fn a_broker_too_old_to_be_asked_about_epochs_is_read_on_from() {
+    let mut world = ten_read(OffsetReset::Earliest);
+    world.metadata(ID, &[(2, 4)]);
+    let old = courant_client::Error::new(courant_client::ErrorKind::UnsupportedVersion, "too old");
+    world.answer_all(|_| Answer::Error(old.clone().into()));
+    assert!(world.reading.poll_fetch(world.now, NodeId(2), true).is_some());
+}
+
+#[test]
 fn trouble_while_asking_about_an_epoch_never_resets() {
     let mut world = ten_read(OffsetReset::Earliest);
     world.metadata(ID, &[(2, 4)]);
