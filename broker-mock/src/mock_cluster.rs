@@ -1,7 +1,7 @@
 //! The handle of a cluster: how clients reach it, what tests see of it, and what they do to it.
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use courant_protocol::api::ApiKey;
@@ -9,7 +9,7 @@ use courant_protocol::record::BatchHeader;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId};
 use courant_protocol::wire::Str;
 use courant_runtime::tcp::Listener;
-use courant_runtime::{Task, Transport, World};
+use courant_runtime::{Transport, World};
 use tokio::sync::watch;
 
 use crate::builder::MockClusterBuilder;
@@ -46,8 +46,8 @@ pub struct MockCluster {
 #[derive(Debug)]
 struct Inner {
     hub: Arc<Hub>,
+    /// Whether all is to end; every listener and every connection holds a receiver as long as it lives.
     stop: watch::Sender<bool>,
-    listeners: Mutex<Vec<Task>>,
 }
 
 impl MockCluster {
@@ -58,8 +58,7 @@ impl MockCluster {
 
     pub(crate) fn start(world: World, machine: Machine) -> Self {
         let hub = Arc::new(Hub::new(world, machine));
-        let inner = Inner { hub, stop: watch::Sender::new(false), listeners: Mutex::new(Vec::new()) };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(Inner { hub, stop: watch::Sender::new(false) }) }
     }
 
     /// The brokers' addresses with commas between: in-process names, or TCP addresses after [`MockCluster::listen`].
@@ -87,7 +86,7 @@ impl MockCluster {
     /// What the operating system says: a port is taken, for one.
     ///
     /// # Cancel safety
-    /// Dropped, the future leaves listeners behind that nobody is told of until the cluster ends.
+    /// A dropped future listens on no port, and the brokers announce what they did before.
     pub async fn listen(&self, port_base: u16) -> io::Result<Vec<SocketAddr>> {
         let nodes = self.nodes();
         let mut bound = Vec::with_capacity(nodes.len());
@@ -111,23 +110,19 @@ impl MockCluster {
         let world = &self.inner.hub.world;
         for (node, _, listener) in bound {
             let serving = serve(Arc::clone(&self.inner.hub), node, listener, self.inner.stop.subscribe());
-            let task = world.spawn("broker listener", serving);
-            self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+            // It ends with the cluster, and `shutdown` waits for that by `stop`.
+            drop(world.spawn("broker listener", serving));
         }
         Ok(addresses)
     }
 
-    /// Ends the listeners and all TCP connections.
+    /// Ends the listeners and all TCP connections, and waits until they have ended.
     ///
     /// # Cancel safety
-    /// They end all the same; only the wait for the listeners is cut short.
+    /// Once polled, they end all the same; a later call waits for what is left.
     pub async fn shutdown(&self) {
         let _ = self.inner.stop.send(true);
-        let listeners =
-            std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
-        for mut listener in listeners {
-            let _ = listener.join().await;
-        }
+        self.inner.stop.closed().await;
     }
 
     /// The ids of the brokers, those that are down included.

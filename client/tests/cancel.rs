@@ -198,3 +198,16 @@ async fn a_dropped_wait_for_news_loses_none() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_wait_for_the_end_changes_nothing() {
+    let network = network();
+    let kafka = builder(&network).connect().await.unwrap();
+    for polls in 0..=1 {
+        assert!(dropped_after(polls, kafka.cluster().closed()).await.is_none(), "nobody has closed it");
+        still_works(kafka.cluster()).await;
+    }
+    let (closed, ()) = tokio::join!(kafka.close(SECOND), kafka.cluster().closed());
+    closed.unwrap();
+    nothing_is_left(&network).await;
+}

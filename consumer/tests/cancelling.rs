@@ -14,19 +14,23 @@ use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use futures_util::StreamExt;
 use world::{cluster, connect, ms, places, reader, run};
 
-/// How often a future is polled at most before it is dropped; none here needs more.
-const POLLS: usize = 8;
+/// After how many steps a future is dropped at most; none here needs more.
+const STEPS: usize = 16;
 
-/// Polls a future so many times and drops it if it is not ready by then.
-async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+/// Drops a future after so many steps, where a poll is a step and the wake-up after it another.
+async fn drop_after<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    let mut done = 0;
+    let mut left = steps;
     poll_fn(|cx| {
-        done += 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if done >= polls => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        let polled = future.as_mut().poll(cx).map(Some);
+        left = left.saturating_sub(2);
+        match polled {
+            // Not even the wake-up is waited for.
+            Poll::Pending if steps % 2 == 1 && left == 0 => Poll::Ready(None),
+            polled => polled,
         }
     })
     .await
@@ -42,7 +46,7 @@ fn written(cluster: &MockCluster) {
 
 #[test]
 fn polls_that_are_dropped_lose_and_repeat_no_record() {
-    for polls in 1..=POLLS {
+    for steps in 1..=STEPS {
         run(async {
             let cluster = cluster(|builder| builder);
             written(&cluster);
@@ -51,21 +55,21 @@ fn polls_that_are_dropped_lose_and_repeat_no_record() {
                 reader(&kafka).max_poll_records(4).max_partition_fetch_bytes(200).start().await.unwrap();
             let mut got = Vec::new();
             while got.len() < 60 {
-                match drop_after(polls, consumer.poll()).await {
+                match drop_after(steps, consumer.poll()).await {
                     Some(batch) => {
                         got.extend(places(&batch.unwrap().unwrap()).into_iter().map(|(_, offset)| offset))
                     }
                     None => kafka.world().sleep(ms(1)).await,
                 }
             }
-            assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {polls} polls");
+            assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {steps} steps");
         });
     }
 }
 
 #[test]
 fn streams_that_are_dropped_lose_and_repeat_no_record() {
-    for records in 1..=POLLS {
+    for records in 1..=STEPS {
         run(async {
             let cluster = cluster(|builder| builder);
             written(&cluster);
@@ -91,16 +95,24 @@ fn streams_that_are_dropped_lose_and_repeat_no_record() {
 
 #[test]
 fn commits_that_are_dropped_go_on_and_keep_their_order() {
-    for polls in 1..=POLLS {
+    for steps in 1..=STEPS {
         run(async {
             let cluster = cluster(|builder| builder);
             cluster.inject(Fault::on(ApiKey::OffsetCommit).times(2).delay(ms(50)));
             let kafka = connect(&cluster).await;
             let consumer = reader(&kafka).group("g").start().await.unwrap();
+            let mut ended = true;
             for offset in 1..5 {
-                drop_after(polls, consumer.commit_offsets([(("a", 0), offset)])).await;
+                ended &= match offset % 2 {
+                    0 => drop_after(steps, consumer.commit_offsets([(("a", 0), offset)])).await.is_some(),
+                    _ => {
+                        let commit = consumer.commit_offsets_async([(("a", 0), offset)]).unwrap();
+                        drop_after(steps, commit).await.is_some()
+                    }
+                };
             }
-            drop_after(polls, consumer.commit()).await;
+            ended &= drop_after(steps, consumer.commit()).await.is_some();
+            assert!(ended || steps < STEPS, "more steps are needed");
             consumer.commit_offsets([(("a", 1), 7)]).await.unwrap();
             let order: Vec<i64> = world::commits(&cluster)
                 .iter()
@@ -110,7 +122,7 @@ fn commits_that_are_dropped_go_on_and_keep_their_order() {
                 .map(|partition| partition.committed_offset)
                 .filter(|offset| *offset > 0)
                 .collect();
-            assert_eq!(order, [1, 2, 3, 4], "dropped after {polls} polls");
+            assert_eq!(order, [1, 2, 3, 4], "dropped after {steps} steps");
             assert_eq!(cluster.committed("g", "a", 1), Some(Offset(7)));
         });
     }
@@ -118,19 +130,21 @@ fn commits_that_are_dropped_go_on_and_keep_their_order() {
 
 #[test]
 fn lookups_that_are_dropped_change_nothing() {
-    for polls in 1..=POLLS {
+    for steps in 1..=STEPS {
         run(async {
             let cluster = cluster(|builder| builder);
             cluster.append_raw("a", 0, Spec::at(0).records(5).bytes()).unwrap();
             let kafka = connect(&cluster).await;
             let consumer = reader(&kafka).group("g").start().await.unwrap();
             let at = TopicPartition::new("a", 0);
-            drop_after(polls, consumer.position(("a", 0))).await;
-            drop_after(polls, consumer.beginning_offsets([("a", 0)])).await;
-            drop_after(polls, consumer.end_offsets([("a", 0)])).await;
-            drop_after(polls, consumer.offsets_for_times([(("a", 0), UnixMillis(0))])).await;
-            drop_after(polls, consumer.committed([("a", 0)])).await;
-            drop_after(polls, consumer.partitions_for("a")).await;
+            let mut ended = true;
+            ended &= drop_after(steps, consumer.position(("a", 0))).await.is_some();
+            ended &= drop_after(steps, consumer.beginning_offsets([("a", 0)])).await.is_some();
+            ended &= drop_after(steps, consumer.end_offsets([("a", 0)])).await.is_some();
+            ended &= drop_after(steps, consumer.offsets_for_times([(("a", 0), UnixMillis(0))])).await.is_some();
+            ended &= drop_after(steps, consumer.committed([("a", 0)])).await.is_some();
+            ended &= drop_after(steps, consumer.partitions_for("a")).await.is_some();
+            assert!(ended || steps < STEPS, "more steps are needed");
             assert_eq!(consumer.position(("a", 0)).await.unwrap(), Offset(0));
             assert_eq!(consumer.beginning_offsets([("a", 0)]).await.unwrap()[&at], Offset(0));
             assert_eq!(consumer.end_offsets([("a", 0)]).await.unwrap()[&at], Offset(5));
@@ -144,7 +158,7 @@ fn lookups_that_are_dropped_change_nothing() {
 
 #[test]
 fn a_close_that_is_dropped_goes_on_and_can_be_waited_for_again() {
-    for polls in 1..=POLLS {
+    for steps in 1..=STEPS {
         run(async {
             let cluster = cluster(|builder| builder);
             cluster.append_raw("a", 0, Spec::at(0).records(5).bytes()).unwrap();
@@ -152,10 +166,11 @@ fn a_close_that_is_dropped_goes_on_and_can_be_waited_for_again() {
             let mut consumer = reader(&kafka).group("g").start().await.unwrap();
             consumer.poll().await.unwrap().unwrap().iter().for_each(drop);
             cluster.inject(Fault::on(ApiKey::OffsetCommit).delay(ms(50)));
-            drop_after(polls, consumer.close(ms(5000))).await;
+            let ended = drop_after(steps, consumer.close(ms(5000))).await.is_some();
+            assert!(ended || steps < STEPS, "more steps are needed");
             assert!(consumer.poll().await.unwrap().is_none());
             consumer.close(ms(5000)).await.unwrap();
-            assert_eq!(cluster.committed("g", "a", 0), Some(Offset(5)), "dropped after {polls} polls");
+            assert_eq!(cluster.committed("g", "a", 0), Some(Offset(5)), "dropped after {steps} steps");
         });
     }
 }

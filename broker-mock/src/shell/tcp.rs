@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_millis(50);
 
 /// Accepts connections for one broker until `stop` changes.
 pub(crate) async fn serve(hub: Arc<Hub>, node: NodeId, listener: Listener, mut stop: watch::Receiver<bool>) {
+    // Moved here, it is dropped before `stop`: whoever waits for that finds the port closed.
+    let listener = listener;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -47,6 +49,8 @@ fn accept(hub: &Arc<Hub>, node: NodeId, duplex: Box<dyn Duplex>, mut stop: watch
             _ = stop.changed() => Ok(()),
             ended = poll_fn(|cx| carrier.poll(cx)) => ended,
         };
+        // The connection ends before `stop`, whose end says that it has.
+        drop(carrier);
         if let Err(error) = ended {
             tracing::debug!(target: "courant::broker_mock", %node, %error, "a connection ended");
         }
