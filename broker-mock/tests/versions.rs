@@ -130,6 +130,14 @@ fn question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
                 ApiVersionsRequest { client_software_name, client_software_version, ..Default::default() };
             if version >= 3 { request } else { ApiVersionsRequest::default() }.into()
         }
+        other => group_question(other, version, id),
+    }
+}
+
+/// The same for groups and their offsets.
+fn group_question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
+    let topic = || "orders".into();
+    match api {
         ApiKey::FindCoordinator if version >= 4 => {
             FindCoordinatorRequest { coordinator_keys: vec!["g".into(), "h".into()], ..Default::default() }
                 .into()

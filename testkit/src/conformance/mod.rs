@@ -1,4 +1,4 @@
-//! What every cluster must do, as functions over something that gives a [`Kafka`] handle.
+//! What every cluster must do, as functions over something that gives a [`Kafka`](courant::Kafka) handle.
 //!
 //! The same functions run on the in-process mock, on the mock over TCP and on Apache Kafka; where a real broker and
 //! the mock differ, the mock is wrong. Each function names the rows of the clients' checklist that it covers (P =

@@ -229,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_an_error_with_its_line() {
-        let error =
-            parse("api 1 Toy\nrequest 0\n    Name string 0+ nul 1+\nresponse 0\n").map_err(|error| format!("{error:#}"));
+        let error = parse("api 1 Toy\nrequest 0\n    Name string 0+ nul 1+\nresponse 0\n")
+            .map_err(|error| format!("{error:#}"));
         assert_eq!(error.err().as_deref(), Some("line 2: line 3: unknown word `nul`"));
     }
 }
