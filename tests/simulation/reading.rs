@@ -6,6 +6,7 @@ use courant_protocol::types::{PartitionId, TopicPartition};
 use courant_runtime::{Rng, Task, World};
 use courant_sim::{History, Sim};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -126,9 +127,9 @@ impl Reading {
         let Some(ends) = self.ends.borrow().clone() else { return false };
         for (partition, end) in (0..PARTITIONS).zip(ends) {
             let id = PartitionId(partition);
-            if !positions.contains_key(&id) {
+            if let Entry::Vacant(place) = positions.entry(id) {
                 let position = consumer.position(TopicPartition::new(TOPIC, partition)).await;
-                positions.insert(id, position.map_or(0, |position| position.0));
+                place.insert(position.map_or(0, |position| position.0));
             }
             if positions.get(&id).is_none_or(|position| *position < end) {
                 return false;
