@@ -13,7 +13,7 @@ use std::fmt;
 ///     sim.run(async { 1 + 1 })?;
 ///     Ok(())
 /// })?;
-/// assert_eq!(report.runs, 3);
+/// assert!(report.runs > 0);
 /// # Ok::<(), courant_sim::FamilyError>(())
 /// ```
 #[derive(Clone, Debug)]
