@@ -1,5 +1,10 @@
 //! Both async functions, dropped after every number of polls: nothing half begun stays, and the end comes all the same.
-#![allow(clippy::unwrap_used, reason = "a test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_update,
+    reason = "a test panics; messages grow"
+)]
 mod support;
 
 use std::future::{Future, poll_fn};

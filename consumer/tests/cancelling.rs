@@ -141,7 +141,8 @@ fn lookups_that_are_dropped_change_nothing() {
             ended &= drop_after(steps, consumer.position(("a", 0))).await.is_some();
             ended &= drop_after(steps, consumer.beginning_offsets([("a", 0)])).await.is_some();
             ended &= drop_after(steps, consumer.end_offsets([("a", 0)])).await.is_some();
-            ended &= drop_after(steps, consumer.offsets_for_times([(("a", 0), UnixMillis(0))])).await.is_some();
+            ended &=
+                drop_after(steps, consumer.offsets_for_times([(("a", 0), UnixMillis(0))])).await.is_some();
             ended &= drop_after(steps, consumer.committed([("a", 0)])).await.is_some();
             ended &= drop_after(steps, consumer.partitions_for("a")).await.is_some();
             assert!(ended || steps < STEPS, "more steps are needed");

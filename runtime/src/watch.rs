@@ -280,7 +280,7 @@ mod tests {
         assert!(!sender.send_if_modified(|_| false));
         {
             let mut waits = Box::pin(receiver.changed());
-            assert!(std::future::poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx))).await.is_pending());
+            assert!(poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx))).await.is_pending());
         }
         assert_eq!(sender.send_replace(5), 0);
         receiver.changed().await.unwrap();

@@ -39,7 +39,10 @@ pub(crate) fn run(root: &Path, base: Option<&str>) -> Result<()> {
 pub(crate) fn static_checks(root: &Path, steps: &mut Steps) {
     steps.run("formatting", || one(&mut cargo(root, &["fmt", "--all", "--", "--check"])));
     steps.run("lints", || {
-        one(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        one(&mut cargo(
+            root,
+            &["clippy", "--keep-going", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ))
     });
     steps.run("house rules", || tidy::run(root).map(|()| Count::ONE));
 }
