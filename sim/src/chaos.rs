@@ -1,13 +1,14 @@
-//! A seeded run of bad luck: leaders move, brokers crash and return, links are cut, blocked and healed.
-use crate::Sim;
+//! A seeded run of bad luck: leaders move, brokers and hosts crash and return, replicas fall behind, links are cut and
+//! blocked.
+use crate::{Host, Sim};
 use courant_broker_mock::MockCluster;
 use courant_protocol::types::NodeId;
 use courant_runtime::Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Troubles a mock cluster and the links to it, one random event after the other, until its time is over; then all is
-/// repaired.
+/// Troubles a mock cluster, the links to it and the hosts of its clients, one random event after the other, until its time
+/// is over; then all is repaired.
 ///
 /// ```
 /// use courant_broker_mock::MockCluster;
@@ -28,6 +29,7 @@ pub struct Chaos {
     sim: Sim,
     cluster: MockCluster,
     hosts: Vec<String>,
+    victims: Vec<Host>,
     rng: Rng,
     pause_max: Duration,
     repair_max: Duration,
@@ -40,6 +42,8 @@ pub struct Chaos {
 enum Repair {
     Restart(NodeId),
     Refresh(NodeId),
+    Boot(Host),
+    JoinIsr { topic: String, partition: i32, replica: NodeId },
     Heal(String, String),
 }
 
@@ -50,6 +54,7 @@ impl Chaos {
             sim: sim.clone(),
             cluster: cluster.clone(),
             hosts: Vec::new(),
+            victims: Vec::new(),
             rng: sim.rng("chaos"),
             pause_max: Duration::from_secs(2),
             repair_max: Duration::from_secs(8),
@@ -61,6 +66,12 @@ impl Chaos {
     /// The hosts whose links to the brokers suffer.
     pub fn hosts<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.hosts = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Hosts that crash and come back, with the programs that they were given.
+    pub fn victims(mut self, hosts: impl IntoIterator<Item = Host>) -> Self {
+        self.victims = hosts.into_iter().collect();
         self
     }
 
@@ -111,6 +122,13 @@ impl Chaos {
                 self.cluster.restart(node)
             }
             Repair::Refresh(node) => self.cluster.fresh_metadata(node),
+            Repair::Boot(host) => {
+                host.restart();
+                Ok(())
+            }
+            Repair::JoinIsr { topic, partition, replica } => {
+                self.cluster.set_in_sync(&topic, partition, replica, true)
+            }
             Repair::Heal(a, b) => {
                 self.sim.heal(&a, &b);
                 Ok(())
@@ -126,37 +144,67 @@ impl Chaos {
 
     fn strike(&mut self) {
         let Some(node) = self.pick(&self.cluster.nodes()) else { return };
-        let broker = format!("mock-{node}");
         let host = self.pick(&self.hosts.clone());
-        match (self.rng.below(7), host) {
-            (0 | 1, _) => self.move_a_leader(node),
-            (2, _) => self.crash(node),
-            (3, _) => {
+        match self.rng.below(9) {
+            0 | 1 => self.move_a_leader(node),
+            2 => self.crash(node),
+            3 => {
                 let _ = self.cluster.stale_metadata(node);
                 self.sim.note(format_args!("chaos: broker {node} hears no news"));
                 self.later(Repair::Refresh(node));
             }
-            (4, Some(host)) => {
-                self.sim.note(format_args!("chaos: {host} is cut from broker {node}"));
-                self.sim.cut(&host, &broker);
+            4 => self.shrink_isr(node),
+            5 => self.crash_host(),
+            kind => {
+                if let Some(host) = host {
+                    self.trouble_link(kind, host, node);
+                }
             }
-            (5, Some(host)) => {
-                self.sim.partition(&host, &broker);
-                self.later(Repair::Heal(host, broker));
-            }
-            (_, Some(host)) => {
-                let (from, to) = if self.rng.chance(0.5) { (&host, &broker) } else { (&broker, &host) };
-                self.sim.block(from, to);
-                self.later(Repair::Heal(host, broker));
-            }
-            (_, None) => {}
         }
     }
 
-    fn move_a_leader(&mut self, node: NodeId) {
-        let Some(topic) = self.pick(&self.cluster.topics()) else { return };
+    fn trouble_link(&mut self, kind: u64, host: String, node: NodeId) {
+        let broker = format!("mock-{node}");
+        match kind {
+            6 => {
+                self.sim.note(format_args!("chaos: {host} is cut from broker {node}"));
+                self.sim.cut(&host, &broker);
+                return;
+            }
+            7 => self.sim.partition(&host, &broker),
+            _ if self.rng.chance(0.5) => self.sim.block(&host, &broker),
+            _ => self.sim.block(&broker, &host),
+        }
+        self.later(Repair::Heal(host, broker));
+    }
+
+    fn crash_host(&mut self) {
+        let up: Vec<Host> = self.victims.iter().filter(|host| host.is_up()).cloned().collect();
+        if let Some(host) = self.pick(&up) {
+            host.crash();
+            self.later(Repair::Boot(host));
+        }
+    }
+
+    fn shrink_isr(&mut self, replica: NodeId) {
+        let Some((topic, partition)) = self.pick_partition() else { return };
+        if self.cluster.leader(&topic, partition) != Some(replica)
+            && self.cluster.set_in_sync(&topic, partition, replica, false).is_ok()
+        {
+            self.sim.note(format_args!("chaos: replica {replica} of {topic}-{partition} falls behind"));
+            self.later(Repair::JoinIsr { topic, partition, replica });
+        }
+    }
+
+    fn pick_partition(&mut self) -> Option<(String, i32)> {
+        let topic = self.pick(&self.cluster.topics())?;
         let count = self.cluster.partition_count(&topic).unwrap_or_default();
-        let Ok(partition) = i32::try_from(self.rng.below(count as u64)) else { return };
+        let partition = i32::try_from(self.rng.below(count as u64)).ok()?;
+        Some((topic, partition))
+    }
+
+    fn move_a_leader(&mut self, node: NodeId) {
+        let Some((topic, partition)) = self.pick_partition() else { return };
         if self.cluster.move_leader(&topic, partition, node).is_ok() {
             self.sim.note(format_args!("chaos: broker {node} leads {topic}-{partition}"));
         }

@@ -6,11 +6,11 @@ use courant_client::Kafka;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::{Batches, ReadOptions};
 use courant_protocol::types::TopicPartition;
-use courant_runtime::{Task, World};
+use courant_runtime::{World, watch};
 use courant_sim::{Chaos, History, LinkFaults, Sim};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What a run does.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Plan {
     pub compression: &'static str,
     /// Small enough, in some runs, that fetches meet their limit.
     pub fetch_max_bytes: u32,
+    /// Hosts that crash with everything in their memory and come back.
+    pub crashes: &'static [&'static str],
 }
 
 impl Plan {
@@ -41,6 +43,8 @@ impl Plan {
             batch_size_bytes: pick(&[200, 1_000, 16_384]) as usize,
             compression: ["none", "gzip", "snappy", "lz4", "zstd"][pick(&[0, 0, 1, 2, 3, 4]) as usize],
             fetch_max_bytes: pick(&[300, 50 << 20]) as u32,
+            crashes: [&[][..], &["producer-2"], &["consumer-2"], &["producer-2", "consumer-1", "consumer-2"]]
+                [pick(&[0, 1, 2, 3]) as usize],
         }
     }
 }
@@ -52,7 +56,12 @@ const CONSUMERS: [&str; 2] = ["consumer-1", "consumer-2"];
 
 /// Runs a plan and checks its history.
 pub fn run(sim: &Sim, plan: Plan) -> Result<History, Box<dyn Error>> {
-    let cluster = MockCluster::builder().brokers(3).topic(TOPIC, PARTITIONS as usize);
+    let cluster = MockCluster::builder().brokers(3).topic_with(
+        TOPIC,
+        PARTITIONS as usize,
+        Some(3),
+        [("min.insync.replicas", "2")],
+    );
     let cluster = cluster.seed(sim.seed()).world(sim.world("brokers")).build()?;
     sim.serve(cluster.transport());
     let history = History::new();
@@ -69,22 +78,45 @@ async fn story(
     history: &History,
 ) -> Result<(), Box<dyn Error>> {
     sim.faults(LinkFaults::rough());
-    let chaos = Chaos::new(sim, cluster).hosts(PRODUCERS.into_iter().chain(CONSUMERS));
     let bootstrap = cluster.bootstrap();
-    let producers: Vec<Task> =
-        PRODUCERS.map(|name| Sending::start(sim, plan, &bootstrap, history, name)).into();
+    let producers = PRODUCERS.map(|name| Sending {
+        name,
+        sim: sim.clone(),
+        history: history.clone(),
+        bootstrap: bootstrap.clone(),
+        plan: plan.clone(),
+        next: Arc::default(),
+        incarnations: Arc::default(),
+        done: Arc::new(watch::Sender::new(false)),
+    });
     let (tell_ends, ends) = watch::channel(None);
-    let consumers: Vec<Task> =
-        CONSUMERS.map(|name| Reading::start(sim, plan, &bootstrap, history, name, &ends)).into();
+    let consumers = CONSUMERS.map(|name| Reading {
+        name,
+        sim: sim.clone(),
+        history: history.clone(),
+        bootstrap: bootstrap.clone(),
+        plan: plan.clone(),
+        ends: ends.clone(),
+        incarnations: Arc::default(),
+        done: Arc::new(watch::Sender::new(false)),
+        seeks: name == "consumer-1",
+        closes: name == "consumer-2",
+    });
+    let producers_done: Vec<_> = producers.iter().map(|producer| producer.done.subscribe()).collect();
+    let consumers_done: Vec<_> = consumers.iter().map(|consumer| consumer.done.subscribe()).collect();
+    let sending = producers.map(Sending::start);
+    let reading = consumers.map(Reading::start);
+    let victims = sending.into_iter().chain(reading).filter(|host| plan.crashes.contains(&host.name()));
+    let chaos = Chaos::new(sim, cluster).hosts(PRODUCERS.into_iter().chain(CONSUMERS)).victims(victims);
     chaos.run_for(plan.chaos).await;
-    for mut producer in producers {
-        producer.join().await?;
+    for mut done in producers_done {
+        done.wait_for(|done| *done).await?;
     }
     sim.note("all producers have ended");
     let log_end = |partition| cluster.log_end(TOPIC, partition).map_or(0, |end| end.0);
-    tell_ends.send((0..PARTITIONS).map(log_end).collect::<Vec<i64>>().into())?;
-    for mut consumer in consumers {
-        consumer.join().await?;
+    tell_ends.send_replace(Some((0..PARTITIONS).map(log_end).collect()));
+    for mut done in consumers_done {
+        done.wait_for(|done| *done).await?;
     }
     Ok(())
 }

@@ -1,37 +1,44 @@
 //! A producer of the simulation.
 use crate::program::{PARTITIONS, Plan, TOPIC, connect};
 use courant_producer::{Producer, Record};
-use courant_runtime::{Rng, Task, World};
-use courant_sim::{History, Sim};
+use courant_runtime::{Rng, Task, World, watch};
+use courant_sim::{History, Host, Sim};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// Sends records one after the other; what it has sent outlives a crash of its host, what became of it does not.
+#[derive(Clone)]
 pub struct Sending {
-    name: &'static str,
-    sim: Sim,
-    world: World,
-    history: History,
-    bootstrap: String,
-    plan: Plan,
+    pub name: &'static str,
+    pub sim: Sim,
+    pub history: History,
+    pub bootstrap: String,
+    pub plan: Plan,
+    pub next: Arc<AtomicU32>,
+    pub incarnations: Arc<AtomicU32>,
+    pub done: Arc<watch::Sender<bool>>,
 }
 
 impl Sending {
-    /// Sends as the plan says, in a task that ends when every future has ended.
-    pub fn start(sim: &Sim, plan: &Plan, bootstrap: &str, history: &History, name: &'static str) -> Task {
-        let world = sim.world(name);
-        let sending = Self {
-            name,
-            sim: sim.clone(),
-            world: world.clone(),
-            history: history.clone(),
-            bootstrap: bootstrap.to_owned(),
-            plan: plan.clone(),
-        };
-        world.spawn(name, sending.run())
+    /// The host that sends, from now on.
+    pub fn start(self) -> Host {
+        let host = self.sim.host(self.name);
+        host.start(move |world| {
+            let (sending, incarnation) =
+                (self.clone(), self.incarnations.fetch_add(1, Ordering::Relaxed) + 1);
+            async move {
+                if !*sending.done.borrow() {
+                    sending.run(world, &format!("{}.{incarnation}", sending.name)).await;
+                    sending.done.send_replace(true);
+                }
+            }
+        })
     }
 
-    async fn run(self) {
-        let mut rng = self.sim.rng(self.name);
-        let kafka = connect(&self.bootstrap, &self.world).await;
+    async fn run(&self, world: World, name: &str) {
+        let mut rng = self.sim.rng(name);
+        let kafka = connect(&self.bootstrap, &world).await;
         let producer = Producer::builder(&kafka)
             .linger(self.plan.linger)
             .delivery_timeout(self.plan.delivery_timeout)
@@ -42,22 +49,23 @@ impl Sending {
             .unwrap();
         let pause_max = self.plan.chaos * 2 / self.plan.records;
         let mut waiting = Vec::new();
-        for number in 0..self.plan.records {
-            waiting.extend(self.send(&producer, number, &mut rng).await);
+        while self.next.load(Ordering::Relaxed) < self.plan.records {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            waiting.extend(self.send(&producer, &world, name, number, &mut rng).await);
             if rng.chance(0.7) {
-                self.world.sleep(rng.duration(Duration::ZERO, pause_max)).await;
+                world.sleep(rng.duration(Duration::ZERO, pause_max)).await;
             }
             if rng.chance(0.02) {
-                let call = self.history.call(format_args!("flush of {} after {number}", self.name));
+                let call = self.history.call(format_args!("flush of {name} after {number}"));
                 if let Err(error) = producer.flush().await {
-                    self.sim.note(format_args!("{} flush: {error}", self.name));
+                    self.sim.note(format_args!("{name} flush: {error}"));
                 }
                 call.ended();
             }
         }
-        let call = self.history.call(format_args!("close of {}", self.name));
+        let call = self.history.call(format_args!("close of {name}"));
         if let Err(error) = producer.close(Duration::from_secs(300)).await {
-            self.sim.note(format_args!("{} close: {error}", self.name));
+            self.sim.note(format_args!("{name} close: {error}"));
         }
         call.ended();
         for mut task in waiting {
@@ -67,11 +75,18 @@ impl Sending {
     }
 
     /// Sends one record; a task notes what becomes of it.
-    async fn send(&self, producer: &Producer, number: u32, rng: &mut Rng) -> Option<Task> {
-        let id = format!("{}/{number}", self.name);
+    async fn send(
+        &self,
+        producer: &Producer,
+        world: &World,
+        name: &str,
+        number: u32,
+        rng: &mut Rng,
+    ) -> Option<Task> {
+        let id = format!("{name}/{number}");
         let partition = rng.below(PARTITIONS as u64) as i32;
         let record = Record::to(TOPIC).partition(partition).value(id.clone());
-        self.history.sent(self.name, &id);
+        self.history.sent(name, &id);
         let call = self.history.call(format_args!("send {id}"));
         let delivery = match producer.enqueue(record).await {
             Ok(delivery) => delivery,
@@ -81,7 +96,7 @@ impl Sending {
             }
         };
         let (history, sim) = (self.history.clone(), self.sim.clone());
-        Some(self.world.spawn("delivery", async move {
+        Some(world.spawn("delivery", async move {
             match delivery.await {
                 Ok(metadata) => history.acknowledged(&id, &metadata.topic_partition, metadata.offset),
                 Err(error) => {

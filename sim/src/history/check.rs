@@ -7,7 +7,7 @@ type Place<'a> = (&'a TopicPartition, Offset);
 
 /// Runs every check.
 pub(super) fn all(events: &[Event]) -> Vec<String> {
-    let checks = [lost, doubled, invented, out_of_order, offsets, not_read, doubly_delivered, commits];
+    let checks = [lost, doubled, invented, out_of_order, offsets, not_read, out_of_turn, commits];
     checks.iter().flat_map(|check| check(events)).collect()
 }
 
@@ -166,21 +166,32 @@ fn not_read(events: &[Event]) -> Vec<String> {
     found
 }
 
-fn doubly_delivered(events: &[Event]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let mut last: BTreeMap<(&str, &TopicPartition), Offset> = BTreeMap::new();
+/// A consumer gets each partition's records one after the other, but for seeks.
+fn out_of_turn(events: &[Event]) -> Vec<String> {
+    let mut next: BTreeMap<(&str, &TopicPartition), Offset> = BTreeMap::new();
     let mut found = Vec::new();
     for event in events {
-        let Event::Delivered { consumer, partition, offset, id } = event else { continue };
-        if !seen.insert((consumer, id)) {
-            found.push(format!(
-                "doubled: {consumer} got `{id}` twice, the second time at {partition}@{offset}"
-            ));
-        }
-        if let Some(before) = last.insert((consumer, partition), *offset)
-            && before >= *offset
-        {
-            found.push(format!("out of order: {consumer} got {partition}@{offset} after {before}"));
+        match event {
+            Event::Sought { consumer, partition, offset } => {
+                next.insert((consumer, partition), *offset);
+            }
+            Event::Delivered { consumer, partition, offset, id } => {
+                let after = Offset(offset.0 + 1);
+                match next.insert((consumer, partition), after) {
+                    Some(due) if *offset < due => {
+                        found.push(format!(
+                            "doubled: {consumer} got `{id}` at {partition}@{offset}, when {due} was due"
+                        ));
+                    }
+                    Some(due) if *offset > due => {
+                        found.push(format!(
+                            "skipped: {consumer} got `{id}` at {partition}@{offset}, when {due} was due"
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
     found

@@ -48,6 +48,15 @@ pub enum Event {
         /// The position.
         offset: Offset,
     },
+    /// A consumer was told to go on at an offset.
+    Sought {
+        /// Who reads.
+        consumer: String,
+        /// The partition.
+        partition: TopicPartition,
+        /// What it is to get next.
+        offset: Offset,
+    },
     /// A consumer goes on where another one, of the same group, stopped.
     Continues {
         /// Who reads now.

@@ -5,7 +5,8 @@
 //! | check | what must be true |
 //! |---|---|
 //! | nothing lost | every acknowledged record is in the log at its offset |
-//! | nothing doubled | no record is in the logs twice, or comes to a consumer twice |
+//! | nothing doubled | no record is in the logs twice |
+//! | in turn | a consumer gets a partition's records one after the other, none twice and none left out, but for seeks |
 //! | nothing invented | a record that failed for sure is not in the log; what a consumer gets is in the log, at its offset |
 //! | order | the records of one producer are in each partition in the order in which they were sent |
 //! | offsets | a log's offsets have no gaps, and no offset ever stands for two records |

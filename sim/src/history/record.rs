@@ -61,6 +61,12 @@ impl History {
         self.push(Event::Committed { consumer, partition, offset });
     }
 
+    /// Notes a seek: the next record of the partition must be the one at this offset, and what follows may come again.
+    pub fn sought(&self, consumer: &str, partition: &TopicPartition, offset: impl Into<Offset>) {
+        let (consumer, partition, offset) = (consumer.to_owned(), partition.clone(), offset.into());
+        self.push(Event::Sought { consumer, partition, offset });
+    }
+
     /// Says that a consumer goes on where `predecessor` stopped: what that one got counts as read by this one too.
     pub fn continues(&self, consumer: &str, predecessor: &str) {
         let (consumer, predecessor) = (consumer.to_owned(), predecessor.to_owned());
