@@ -112,6 +112,8 @@ async fn story(
     for mut done in producers_done {
         done.wait_for(|done| *done).await?;
     }
+    // What a producer gave up on may still be under way, and be written after all.
+    tokio::time::sleep(Duration::from_secs(60)).await;
     sim.note("all producers have ended");
     let log_end = |partition| cluster.log_end(TOPIC, partition).map_or(0, |end| end.0);
     tell_ends.send_replace(Some((0..PARTITIONS).map(log_end).collect()));
