@@ -42,7 +42,7 @@ impl Family {
     /// The first failure, or an environment variable that is no number.
     pub fn run(
         &self,
-        mut test: impl FnMut(&Sim) -> Result<(), Box<dyn std::error::Error>>,
+        mut test: impl FnMut(&Sim) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
     ) -> Result<Report, FamilyError> {
         let (first, count) = match (number("COURANT_SEED")?, number("COURANT_SEEDS")?) {
             (Some(seed), _) => (seed, 1),

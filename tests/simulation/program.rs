@@ -55,7 +55,7 @@ const PRODUCERS: [&str; 2] = ["producer-1", "producer-2"];
 const CONSUMERS: [&str; 2] = ["consumer-1", "consumer-2"];
 
 /// Runs a plan and checks its history.
-pub fn run(sim: &Sim, plan: Plan) -> Result<History, Box<dyn Error>> {
+pub fn run(sim: &Sim, plan: Plan) -> Result<History, Box<dyn Error + Send + Sync>> {
     let cluster = MockCluster::builder().brokers(3).topic_with(
         TOPIC,
         PARTITIONS as usize,
@@ -76,7 +76,7 @@ async fn story(
     plan: &Plan,
     cluster: &MockCluster,
     history: &History,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     sim.faults(LinkFaults::rough());
     let bootstrap = cluster.bootstrap();
     let producers = PRODUCERS.map(|name| Sending {
@@ -135,7 +135,7 @@ pub async fn connect(bootstrap: &str, world: &World) -> Kafka {
 }
 
 /// Puts what the brokers hold into the history.
-fn read_logs(cluster: &MockCluster, history: &History) -> Result<(), Box<dyn Error>> {
+fn read_logs(cluster: &MockCluster, history: &History) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut scratch = CompressionScratch::default();
     for partition in 0..PARTITIONS {
         let topic_partition = TopicPartition::new(TOPIC, partition);
