@@ -9,7 +9,11 @@
 //! ```
 //! A [`Sim`] runs a future and everything that it spawns on one thread whose clock stands still while there is work and
 //! jumps to the next timer when there is none: an hour takes milliseconds. All randomness follows from the seed, so a
-//! failure is repeated by its seed. A run that does not end within a limit of *virtual* time fails as a hang.
+//! failure is repeated by its seed. A run that does not end within a limit of *virtual* time fails as a hang, and work that
+//! goes round and round while time stands still fails as a livelock.
+//!
+//! [`Family`] runs a test over many seeds, [`Chaos`] troubles brokers, links and hosts, [`History`] checks what the clients
+//! saw against what the logs hold. The example `simulate` of the crate `courant` tests a whole program so.
 //!
 //! ```
 //! use bytes::BytesMut;
