@@ -41,7 +41,7 @@ async fn sweep(bootstrap: &str, tasks: usize) {
         if let Some(kafka) = connected {
             kafka.unwrap().close(Duration::from_secs(5)).await.unwrap();
         }
-        let left = tokio::time::timeout(Duration::from_secs(60), until_left(tasks)).await;
+        let left = tokio::time::timeout(Duration::from_secs(10), until_left(tasks)).await;
         assert!(left.is_ok(), "dropped after {polls} polls, a task lives on");
         if ended {
             assert!(polls > 1, "there was something to wait for");
