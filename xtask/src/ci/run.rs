@@ -79,9 +79,9 @@ fn tests(root: &Path, command: &str, kafka: Option<&RealKafka>) -> Result<Count>
 pub(crate) struct RealKafka(Cluster);
 
 impl RealKafka {
-    /// Starts one node of a version.
+    /// Starts one node of a version, with the settings under which the conformance functions run on the mock too.
     pub(crate) fn start(root: &Path, name: &str, version: &str) -> Result<Self> {
-        Self::start_nodes(root, name, version, 1, &[])
+        Self::start_nodes(root, name, version, 1, &["auto.create.topics.enable=false".to_owned()])
     }
 
     /// Starts several nodes of a version.
