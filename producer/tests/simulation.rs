@@ -42,7 +42,7 @@ fn a_seed_repeats_its_run() {
     assert_ne!(trace(3), trace(4));
 }
 
-fn run(sim: &Sim, delivery_timeout_secs: u64) -> Result<(), Box<dyn Error>> {
+fn run(sim: &Sim, delivery_timeout_secs: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
     let history = History::new();
     let (cluster, ended) = sim.run(async {
         let world = sim.world("brokers");
