@@ -47,6 +47,11 @@ pub(super) struct Partition {
     last_acked: Option<Sequence>,
     pub(super) last_acked_offset: Offset,
     pub(super) continuity: Continuity,
+    /// The gap is behind a batch of unknown fate, which an ended connection may still carry to the broker: then the gap
+    /// closes, and what was sent after it over the same connection is written too.
+    pub(super) gap_may_close: bool,
+    /// Batches that went out before the sequences started anew, and may be written for that reason.
+    pub(super) abandoned: Vec<Batch>,
     /// Why the last attempt did not succeed.
     pub(super) trouble: Option<Error>,
     /// The front of the queue backs off until then.
@@ -71,6 +76,8 @@ impl Partition {
             last_acked: None,
             last_acked_offset: Offset::NONE,
             continuity: Continuity::Sound,
+            gap_may_close: false,
+            abandoned: Vec::new(),
             trouble: None,
             retry_at: None,
             confirmed_on: None,
@@ -156,6 +163,13 @@ impl Partition {
         self.last_acked = None;
         self.confirmed_on = None;
         self.continuity = Continuity::Sound;
+        if std::mem::take(&mut self.gap_may_close) {
+            let queued = std::mem::take(&mut self.queue).into_iter();
+            let (doubtful, sure): (Vec<_>, Vec<_>) =
+                queued.partition(|batch| batch.stamp.is_some() && batch.possibly_written);
+            self.abandoned.extend(doubtful);
+            self.queue.extend(sure);
+        }
         for batch in &mut self.queue {
             batch.restamped |= batch.stamp.take().is_some();
             // A gap before it is certain, so the broker cannot have taken it.

@@ -299,6 +299,16 @@ impl Sender {
                 size_bytes += next_bytes;
                 batches.push((number, batch));
             }
+            let doubtful = std::mem::take(&mut partition.abandoned);
+            for mut batch in doubtful {
+                let error = abandoned(partition, &batch);
+                self.notices.push_back(failed(&partition.place, &batch, &error));
+                batch.fail(error, Vec::new());
+            }
+            let is_idle = partition.is_idle();
+            if is_idle {
+                self.active.remove(&number);
+            }
         }
         (!batches.is_empty()).then(|| self.dispatch(node, batches))
     }
@@ -552,6 +562,7 @@ impl Sender {
 
     fn retry_restarted(&mut self, now: Instant, number: usize, batch: Batch, answer: &PartitionAnswer) {
         if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.gap_may_close |= partition.continuity == Continuity::Unresolved;
             partition.continuity = Continuity::Broken;
             let (place, why) = (partition.place.clone(), answer.error().to_string());
             self.notices.push_back(Notice::Restarting { place, why });
@@ -638,6 +649,16 @@ impl Sender {
     pub(super) fn partition_mut(&mut self, number: usize) -> &mut Partition {
         self.partitions.get_mut(&number).unwrap()
     }
+}
+
+/// An earlier attempt of the batch may still arrive, behind one of unknown fate; a copy under a new epoch would double it.
+fn abandoned(partition: &Partition, batch: &Batch) -> Error {
+    let what = "nobody knows whether the record was written, nor whether one before it was";
+    Error::new(ErrorKind::Timeout, what)
+        .at_partition(partition.place.topic.clone(), partition.place.partition)
+        .after_attempts(batch.attempts)
+        .maybe_written(true)
+        .hinting("a longer delivery.timeout.ms gives up fewer records in doubt")
 }
 
 fn expired(partition: &Partition, batch: &Batch, timeout: Duration) -> Error {
