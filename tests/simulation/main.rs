@@ -38,3 +38,10 @@ fn the_same_seed_runs_the_same_way() {
     }
     assert_eq!(first, second);
 }
+
+/// Batches that time out on a connection whose bytes arrive late, and others behind them that were sent again meanwhile.
+#[test]
+fn a_gap_that_closes_late_doubles_nothing() {
+    let sim = Sim::new(224).replayed_by(COMMAND);
+    run(&sim, Plan::rough(&sim)).unwrap();
+}
