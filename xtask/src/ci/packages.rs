@@ -22,9 +22,15 @@ pub(crate) fn published(root: &Path) -> Result<Vec<String>> {
 }
 
 /// Builds every published crate from its package.
+///
+/// Each run gets a folder of its own: cargo unpacks what is packaged once for a folder and version and keeps that, so
+/// in the same folder a later run would build against the crates of an earlier one.
 pub(crate) fn package(root: &Path) -> Result<Count> {
     let (published, tools) = split(&workspace::metadata(root)?)?;
-    let mut command = cargo(root, &["package", "--workspace", "--allow-dirty"]);
+    let target =
+        tempfile::Builder::new().prefix("courant-package-").tempdir().context("no folder for packages")?;
+    let mut command = cargo(root, &["package", "--workspace", "--allow-dirty", "--target-dir"]);
+    command.arg(target.path());
     for name in &tools {
         command.args(["--exclude", name]);
     }
