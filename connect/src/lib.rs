@@ -1,0 +1,1 @@
+//! Connectors for Apache Kafka, and the worker that runs them.

@@ -1,0 +1,1 @@
+//! Group membership of Apache Kafka as pure state machines.
