@@ -407,10 +407,11 @@ impl MockCluster {
         self.on_log(topic, partition, |state| state.log.forget_producers())
     }
 
-    /// Takes a replica out of a partition's in-sync set, or puts it back.
+    /// Takes a replica out of a partition's in-sync set, or puts it back. As in Kafka the set never becomes empty: nobody
+    /// could lead the partition ever again.
     ///
     /// # Errors
-    /// There is no such partition, or the broker holds no replica of it.
+    /// There is no such partition, the broker holds no replica of it, or the replica is the last one in sync.
     pub fn set_in_sync(
         &self,
         topic: &str,
@@ -421,6 +422,9 @@ impl MockCluster {
         self.on_log(topic, partition, |state| {
             if !state.replicas.contains(&node) {
                 return Err(Unknown(format!("broker {node} holds no replica of {topic}-{partition}")));
+            }
+            if !in_sync && state.isr == [node] {
+                return Err(Unknown(format!("broker {node} is the last one in sync for {topic}-{partition}")));
             }
             state.isr.retain(|replica| *replica != node);
             if in_sync {

@@ -207,6 +207,31 @@ async fn a_crashed_broker_cuts_its_connections_and_the_next_in_sync_leads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_replica_in_sync_stays_so_and_brings_the_others_back() {
+    let cluster = MockCluster::builder()
+        .brokers(3)
+        .topic_with("safe", 1, Some(3), [("min.insync.replicas", "2")])
+        .world(virtual_world())
+        .build()
+        .unwrap();
+    let last = cluster.leader("safe", 0).unwrap();
+    let others: Vec<NodeId> = cluster.nodes().into_iter().filter(|node| *node != last).collect();
+    cluster.crash(others[0]).unwrap();
+    cluster.set_in_sync("safe", 0, others[1], false).unwrap();
+    cluster.crash(last).unwrap();
+    assert_eq!(cluster.leader("safe", 0), None);
+    let refused = cluster.set_in_sync("safe", 0, last, false).unwrap_err();
+    assert_eq!(refused.to_string(), format!("broker {} is the last one in sync for safe-0", last.0));
+    cluster.restart(others[0]).unwrap();
+    assert_eq!(cluster.leader("safe", 0), None, "it may lack records that were acknowledged");
+    cluster.restart(last).unwrap();
+    assert_eq!(cluster.leader("safe", 0), Some(last));
+    let all = MetadataRequest { topics: None, ..Default::default() };
+    let response = Client::connect(&cluster, last.0).await.call(&all, 9).await;
+    assert_eq!(response.topics[0].partitions[0].isr_nodes.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stale_broker_goes_on_with_its_old_view() {
     let cluster = cluster();
     let all = MetadataRequest { topics: None, ..Default::default() };

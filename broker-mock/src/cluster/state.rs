@@ -258,21 +258,29 @@ impl Cluster {
         }
     }
 
-    /// A broker comes back: its replicas catch up, and it leads where nobody else could.
+    /// A broker comes back: its replicas catch up, and it leads where nobody else could. Where it leads again, the
+    /// replicas that came back before it, and had nobody to fetch from, catch up too.
     pub(crate) fn restart(&mut self, node: NodeId) {
         let Some(broker) = self.brokers.get_mut(&node) else { return };
         broker.is_alive = true;
+        let alive: Vec<NodeId> = self.alive().map(|broker| broker.id).collect();
         for topic in self.topics.values_mut() {
             for (index, partition) in (0..).zip(&mut topic.partitions) {
                 if !partition.replicas.contains(&node) {
                     continue;
                 }
-                if partition.leader.is_none() && partition.isr.contains(&node) {
+                let leads = partition.leader.is_none() && partition.isr.contains(&node);
+                if leads {
                     partition.elect(Some(node));
                     self.touched.push((topic.id, index));
                 }
-                if partition.leader.is_some() && !partition.isr.contains(&node) {
-                    partition.isr.push(node);
+                if partition.leader.is_some() {
+                    for &replica in &partition.replicas {
+                        let catches_up = replica == node || (leads && alive.contains(&replica));
+                        if catches_up && !partition.isr.contains(&replica) {
+                            partition.isr.push(replica);
+                        }
+                    }
                 }
             }
         }

@@ -130,6 +130,32 @@ fn what_follows_an_unknown_batch_finds_out_whether_there_is_a_gap() {
     assert_eq!(stamps(&scene.request().unwrap())[&0], (1, 10));
 }
 
+/// Both batches may still travel on the ended connection, and be written one after the other once the first arrives.
+#[test]
+fn what_may_still_arrive_behind_an_unknown_batch_is_not_sent_again_under_a_new_epoch() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 10);
+    let first = scene.request().unwrap();
+    scene.wait(60 * SECOND);
+    scene.push(0, 10);
+    let second = scene.request().unwrap();
+    scene.lose(&first);
+    scene.lose(&second);
+    scene.wait(60 * SECOND);
+    assert!(scene.failure(0).possibly_written());
+    scene.push(0, 5);
+    let again = scene.request().unwrap();
+    assert_eq!(stamps(&again)[&0], (0, 11));
+    scene.answer(&again, |_| refused(GAP));
+    let next = scene.request().unwrap();
+    assert_eq!(stamps(&next)[&0], (1, 0));
+    scene.answer(&next, |_| ok(21));
+    assert!(scene.is_delivered(2), "what was never sent goes first under the new epoch");
+    let error = scene.failure(1);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.possibly_written(), "{error}");
+}
+
 #[test]
 fn a_new_epoch_leaves_healthy_partitions_alone() {
     let mut scene = Scene::confirmed(settings(), 2);
