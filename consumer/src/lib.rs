@@ -11,6 +11,7 @@
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
+pub mod assignor;
 mod builder;
 mod calls;
 mod config;

@@ -7,6 +7,7 @@
 //! | [`api`] | the APIs, their versions and header versions |
 //! | [`messages`] | every request and response, generated from the tables in `schemas/` |
 //! | [`frame`] | whole frames: size, header and message |
+//! | [`embedded`] | what the consumers of a group tell each other inside JoinGroup and SyncGroup |
 //! | [`error_code`] | the error codes that brokers answer with |
 //! | [`record`] | record batches: written in place, read by borrowing |
 //! | [`compression`] | the codecs of record batches, bounded when reading |
@@ -14,6 +15,7 @@
 
 pub mod api;
 pub mod compression;
+pub mod embedded;
 pub mod error_code;
 pub mod frame;
 pub mod messages;
