@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Config,
     /// What the program handed in cannot be sent (a record above the limit, a partition that does not exist).
     InvalidInput,
+    /// A key or a value that its codec cannot write or read.
+    Codec,
     /// The client was closed.
     Closed,
     /// A broker sent what Kafka's protocol does not allow.
@@ -59,6 +61,7 @@ impl fmt::Display for ErrorKind {
             Self::TopicRecreated => f.write_str("topic recreated"),
             Self::Config => f.write_str("configuration"),
             Self::InvalidInput => f.write_str("invalid input"),
+            Self::Codec => f.write_str("codec"),
             Self::Closed => f.write_str("closed"),
             Self::Protocol => f.write_str("protocol"),
             Self::Internal => f.write_str("internal"),

@@ -8,6 +8,7 @@
 //! ```
 //! [`Kafka`] is what applications hold: cheap to clone, and the ground that producers, consumers and admin clients are built
 //! on. [`Cluster`] and [`Link`] are the seam for those.
+pub mod codec;
 pub mod config;
 pub mod retry;
 
