@@ -1,0 +1,81 @@
+//! Whether a schema describes a value.
+use super::{DataError, Logical, Schema, SchemaType, Value};
+
+impl Schema {
+    /// Checks that this schema describes `value`: the type, nulls, and everything inside.
+    ///
+    /// # Errors
+    /// [`DataError`] that names the first place that does not fit.
+    pub fn validate(&self, value: &Value) -> Result<(), DataError> {
+        match (value, self.logical()) {
+            (Value::Null, _) if self.is_optional() => Ok(()),
+            (Value::Null, _) => Err(DataError::new(format!("null, but {} is required", self.shown()))),
+            (value, Some(logical)) => match logical.fits(value) {
+                true => self.check_scale(value),
+                false => Err(self.misfit(value)),
+            },
+            (value, None) => self.validate_plain(value),
+        }
+    }
+
+    fn validate_plain(&self, value: &Value) -> Result<(), DataError> {
+        match (self.kind(), value) {
+            (SchemaType::Int8, Value::I8(_))
+            | (SchemaType::Int16, Value::I16(_))
+            | (SchemaType::Int32, Value::I32(_))
+            | (SchemaType::Int64, Value::I64(_))
+            | (SchemaType::Float32, Value::F32(_))
+            | (SchemaType::Float64, Value::F64(_))
+            | (SchemaType::Boolean, Value::Bool(_))
+            | (SchemaType::String, Value::String(_))
+            | (SchemaType::Bytes, Value::Bytes(_)) => Ok(()),
+            (SchemaType::Array(items), Value::Array(values)) => {
+                (0..).zip(values).try_for_each(|(at, value): (usize, _)| {
+                    items.validate(value).map_err(|error| error.within(format!("[{at}]")))
+                })
+            }
+            (SchemaType::Map(keys, values), Value::Map(entries)) => {
+                entries.iter().try_for_each(|(key, value)| {
+                    keys.validate(key).map_err(|error| error.within("key"))?;
+                    values.validate(value).map_err(|error| error.within("value"))
+                })
+            }
+            (SchemaType::Struct(_), Value::Struct(inner)) => {
+                if !std::ptr::eq(inner.schema().as_ref(), self) && **inner.schema() != *self {
+                    return Err(DataError::new("the struct has another schema than the one described here"));
+                }
+                inner.validate()
+            }
+            (_, value) => Err(self.misfit(value)),
+        }
+    }
+
+    /// A decimal's scale is its schema's: it is never rounded on the way.
+    fn check_scale(&self, value: &Value) -> Result<(), DataError> {
+        match value {
+            Value::Decimal(decimal) if self.logical() == Some(Logical::Decimal) => {
+                let scale = self.scale()?;
+                match decimal.scale() == scale {
+                    true => Ok(()),
+                    false => Err(DataError::new(format!(
+                        "{decimal} has scale {}, but its schema has scale {scale}",
+                        decimal.scale()
+                    ))),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn misfit(&self, value: &Value) -> DataError {
+        DataError::new(format!("a value of type {}, but {} is wanted", value.type_name(), self.shown()))
+    }
+
+    /// The schema in a few words.
+    pub(crate) fn shown(&self) -> String {
+        match self.name() {
+            Some(name) => format!("{} ({name})", self.kind().name()),
+            None => self.kind().name().to_owned(),
+        }
+    }
+}
