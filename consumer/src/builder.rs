@@ -1,15 +1,18 @@
 //! The settings of a consumer before it starts.
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use courant_client::Kafka;
 use courant_client::config::Properties;
-use courant_protocol::types::TopicPartition;
+use courant_protocol::types::{TopicName, TopicPartition};
 
+use crate::assignor::{Assignor, PartitionAssignor};
 use crate::config::ConsumerSettings;
 use crate::consumer::Consumer;
 use crate::error::Error;
+use crate::listener::{Listen, RebalanceListener};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
 
@@ -42,18 +45,29 @@ use crate::machine::reset::OffsetReset;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "call start()"]
 pub struct ConsumerBuilder {
     kafka: Kafka,
     properties: Properties,
     assignment: Vec<TopicPartition>,
+    topics: Option<Vec<TopicName>>,
+    assignors: Vec<Arc<dyn PartitionAssignor>>,
+    listener: Option<Arc<dyn Listen>>,
     failed: Option<Error>,
 }
 
 impl ConsumerBuilder {
     pub(crate) fn new(kafka: &Kafka) -> Self {
-        Self { kafka: kafka.clone(), properties: Properties::new(), assignment: Vec::new(), failed: None }
+        Self {
+            kafka: kafka.clone(),
+            properties: Properties::new(),
+            assignment: Vec::new(),
+            topics: None,
+            assignors: Vec::new(),
+            listener: None,
+            failed: None,
+        }
     }
 
     /// `group.id`: the group that offsets are committed for, and that reading goes on from.
@@ -64,6 +78,58 @@ impl ConsumerBuilder {
     /// The partitions to read: `[("orders", 0), ("orders", 1)]`.
     pub fn assign<P: Into<TopicPartition>>(mut self, partitions: impl IntoIterator<Item = P>) -> Self {
         self.assignment.extend(partitions.into_iter().map(Into::into));
+        self
+    }
+
+    /// The topics to read as a member of the group, which divides their partitions among its members. It cannot be combined
+    /// with [`Self::assign`].
+    pub fn subscribe<T: Into<TopicName>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.topics.get_or_insert_default().extend(topics.into_iter().map(Into::into));
+        self
+    }
+
+    /// `partition.assignment.strategy`: the strategies that this member offers, best first. The default is
+    /// [`Assignor::DEFAULT`].
+    pub fn assignors(mut self, assignors: impl IntoIterator<Item = Assignor>) -> Self {
+        let assignors =
+            assignors.into_iter().map(|assignor| Arc::new(assignor) as Arc<dyn PartitionAssignor>);
+        self.assignors.extend(assignors);
+        self
+    }
+
+    /// Offers a strategy of the application's own, after those given before.
+    pub fn assignor(mut self, assignor: Arc<dyn PartitionAssignor>) -> Self {
+        self.assignors.push(assignor);
+        self
+    }
+
+    /// `group.instance.id`: makes this a static member, which gets its partitions back when it returns within the session
+    /// timeout (KIP-345).
+    pub fn group_instance_id(self, id: impl Into<String>) -> Self {
+        self.set("group.instance.id", id.into())
+    }
+
+    /// Who hears of changes of the assignment.
+    pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// `session.timeout.ms`: after this time without a heartbeat the coordinator takes the member for dead.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.properties.set_millis("session.timeout.ms", timeout);
+        self
+    }
+
+    /// `heartbeat.interval.ms`: how often a heartbeat is sent.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.properties.set_millis("heartbeat.interval.ms", interval);
+        self
+    }
+
+    /// `max.poll.interval.ms`: how long the application may take between polls, and the group waits for it in a rebalance.
+    pub fn max_poll_interval(mut self, interval: Duration) -> Self {
+        self.properties.set_millis("max.poll.interval.ms", interval);
         self
     }
 
@@ -170,5 +236,16 @@ impl ConsumerBuilder {
         }
         let settings = ConsumerSettings::new(&self.properties).map_err(courant_client::Error::from)?;
         Ok(Consumer::spawn(self.kafka, settings, self.assignment))
+    }
+}
+
+impl fmt::Debug for ConsumerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerBuilder")
+            .field("properties", &self.properties)
+            .field("assignment", &self.assignment)
+            .field("topics", &self.topics)
+            .field("assignors", &self.assignors)
+            .finish_non_exhaustive()
     }
 }

@@ -616,6 +616,10 @@ impl Consumer {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+
+    pub(crate) fn settings(&self) -> &ConsumerSettings {
+        &self.settings
+    }
 }
 
 impl Drop for Consumer {

@@ -26,8 +26,20 @@ pub enum ErrorKind {
     TopicRecreated,
     /// The topic, or the partition, does not exist, or not yet.
     UnknownTopic,
-    /// The commit was refused for good, for instance because the group has members that manage its offsets.
+    /// The commit was refused for good: the group went on without this member, or has members that manage its offsets.
     CommitFailed,
+    /// The group is rebalancing; the commit can be made again once that is over.
+    RebalanceInProgress,
+    /// Another member of the same `group.instance.id` has taken the place of this one.
+    Fenced,
+    /// The group does not take this member: its protocols, its session timeout, or its size do not fit.
+    Membership,
+    /// The assignor of the group's leader failed.
+    Assignor,
+    /// A rebalance listener failed; what it said is the source.
+    Listener,
+    /// The call does not fit what the consumer was told before: topics and partitions cannot be mixed, say.
+    InvalidUse,
     /// The call needs a group id, and the consumer has none.
     NoGroup,
     /// The partition is not assigned to this consumer.
@@ -49,6 +61,12 @@ impl fmt::Display for ErrorKind {
             Self::TopicRecreated => f.write_str("topic recreated"),
             Self::UnknownTopic => f.write_str("unknown topic"),
             Self::CommitFailed => f.write_str("commit failed"),
+            Self::RebalanceInProgress => f.write_str("rebalance in progress"),
+            Self::Fenced => f.write_str("fenced"),
+            Self::Membership => f.write_str("membership"),
+            Self::Assignor => f.write_str("assignor"),
+            Self::Listener => f.write_str("listener"),
+            Self::InvalidUse => f.write_str("invalid use"),
             Self::NoGroup => f.write_str("no group"),
             Self::NotAssigned => f.write_str("not assigned"),
             Self::Closed => f.write_str("closed"),

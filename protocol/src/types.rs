@@ -198,6 +198,27 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// Which member of a group, in which generation, offsets are committed for; a transaction is handed one (KIP-447).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerGroupMetadata {
+    /// The group.
+    pub group_id: String,
+    /// The generation (or member epoch) of the member; -1 where it is none.
+    pub generation_id: i32,
+    /// The member's id; empty where it is none.
+    pub member_id: String,
+    /// The name of a static member (KIP-345).
+    pub group_instance_id: Option<String>,
+}
+
+impl ConsumerGroupMetadata {
+    /// Somebody who commits for a group without being its member.
+    pub fn no_member(group_id: impl Into<String>) -> Self {
+        let group_id = group_id.into();
+        Self { group_id, generation_id: -1, member_id: String::new(), group_instance_id: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
