@@ -1,1 +1,22 @@
-//! Stream processing on Apache Kafka.
+//! Stream processing on Apache Kafka: tables, windows, joins and state stores.
+//!
+//! ```text
+//! dsl/ StreamsBuilder ─► topology/ Topology ─► one graph of operator/* per task
+//!
+//! a record:  source ─► operator/*.rs chain ─► state/* (changelog) ─► sink
+//! ```
+//! The names are Kafka Streams' own, and so are those of its topics, its text form and what it computes: an application can
+//! be swapped for one in Java, and the other way round, on the same topics.
+#![allow(dead_code, unused_imports)]
+
+mod operator;
+mod record;
+mod timestamp;
+mod topology;
+
+pub use self::operator::{ProcessError, ProcessErrorKind};
+pub use self::record::{Header, Headers};
+pub use self::timestamp::{SourceRecord, TimestampExtractor};
+pub use self::topology::{OffsetReset, Topology};
+#[doc(no_inline)]
+pub use courant_client::codec;

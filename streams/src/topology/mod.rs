@@ -1,0 +1,22 @@
+//! What a program processes: nodes, their names, sub-topologies, and what is wrong with them.
+//!
+//! ```text
+//! dsl/* ─► graph.rs ───────► build.rs ──────► sub_topology.rs ─► wiring.rs
+//!          what was called,  Kafka's nodes,   which of them      the operators
+//!          in order          repartitions     run in one task    of one task
+//!                               └─► describe.rs (Kafka's text), mermaid.rs (a picture)
+//! ```
+mod checked;
+mod node;
+mod spec;
+mod sub_topology;
+mod wiring;
+
+pub use self::checked::Topology;
+pub use self::spec::OffsetReset;
+pub(crate) use self::spec::{
+    SinkIndex, SinkTopic, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, changelog_topic,
+    internal_topic,
+};
+pub(crate) use self::sub_topology::SubTopology;
+pub(crate) use self::wiring::{AnyDuplicate, Make, MakeOperator, MakeSource, Source, TaskGraph, Wiring};
