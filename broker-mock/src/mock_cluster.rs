@@ -407,11 +407,12 @@ impl MockCluster {
         self.on_log(topic, partition, |state| state.log.forget_producers())
     }
 
-    /// Takes a replica out of a partition's in-sync set, or puts it back. As in Kafka the set never becomes empty: nobody
-    /// could lead the partition ever again.
+    /// Takes a replica out of a partition's in-sync set, or puts it back. As in Kafka it is the leader that changes the set,
+    /// and the set never becomes empty: nobody could lead the partition ever again.
     ///
     /// # Errors
-    /// There is no such partition, the broker holds no replica of it, or the replica is the last one in sync.
+    /// There is no such partition, the broker holds no replica of it, nobody leads it, or the replica is the last one in
+    /// sync.
     pub fn set_in_sync(
         &self,
         topic: &str,
@@ -422,6 +423,9 @@ impl MockCluster {
         self.on_log(topic, partition, |state| {
             if !state.replicas.contains(&node) {
                 return Err(Unknown(format!("broker {node} holds no replica of {topic}-{partition}")));
+            }
+            if state.leader.is_none() {
+                return Err(Unknown(format!("{topic}-{partition} has no leader")));
             }
             if !in_sync && state.isr == [node] {
                 return Err(Unknown(format!("broker {node} is the last one in sync for {topic}-{partition}")));

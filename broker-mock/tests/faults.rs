@@ -218,10 +218,12 @@ async fn the_last_replica_in_sync_stays_so_and_brings_the_others_back() {
     let others: Vec<NodeId> = cluster.nodes().into_iter().filter(|node| *node != last).collect();
     cluster.crash(others[0]).unwrap();
     cluster.set_in_sync("safe", 0, others[1], false).unwrap();
-    cluster.crash(last).unwrap();
-    assert_eq!(cluster.leader("safe", 0), None);
     let refused = cluster.set_in_sync("safe", 0, last, false).unwrap_err();
     assert_eq!(refused.to_string(), format!("broker {} is the last one in sync for safe-0", last.0));
+    cluster.crash(last).unwrap();
+    assert_eq!(cluster.leader("safe", 0), None);
+    let refused = cluster.set_in_sync("safe", 0, others[1], true).unwrap_err();
+    assert_eq!(refused.to_string(), "safe-0 has no leader");
     cluster.restart(others[0]).unwrap();
     assert_eq!(cluster.leader("safe", 0), None, "it may lack records that were acknowledged");
     cluster.restart(last).unwrap();
