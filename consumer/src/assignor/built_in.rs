@@ -80,7 +80,7 @@ impl PartitionAssignor for Assignor {
     fn user_data(&self, _topics: &BTreeSet<TopicName>, last: Option<&LastAssignment>) -> Option<Bytes> {
         match self {
             Self::Range | Self::RoundRobin => None,
-            Self::Sticky => last.map(sticky::user_data),
+            Self::Sticky => last.and_then(sticky::user_data),
             Self::CooperativeSticky => Some(cooperative_sticky::user_data(last)),
         }
     }

@@ -14,12 +14,14 @@ mod built_in;
 mod cooperative_sticky;
 mod error;
 mod group;
+mod java_order;
 mod partition_assignor;
 mod range;
 mod round_robin;
 mod sticky;
 
 pub use built_in::{Assignor, UnknownAssignor};
+pub use cooperative_sticky::check_cooperative;
 pub use courant_protocol::embedded::{Assignment, Subscription};
 pub use error::AssignError;
 pub use group::{GroupCluster, GroupMember};
