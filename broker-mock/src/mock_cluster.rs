@@ -16,6 +16,7 @@ use crate::builder::MockClusterBuilder;
 use crate::cluster::{Cluster, LoggedRequest, Machine, Partition};
 use crate::config::TopicConfig;
 use crate::fault::Fault;
+use crate::group::{MockGroup, Moment};
 use crate::shell::hub::Hub;
 use crate::shell::in_process::InProcessTransport;
 use crate::shell::tcp::serve;
@@ -131,13 +132,24 @@ impl MockCluster {
     }
 
     fn see<T>(&self, look: impl FnOnce(&Cluster) -> T) -> T {
-        self.inner.hub.with(|machine, _| look(&machine.cluster))
+        self.inner.hub.with(|machine, world| {
+            let (now, unix_now) = (world.now(), world.unix_millis());
+            machine.advance(now, unix_now);
+            machine.settle_changes(now, unix_now);
+            look(&machine.cluster)
+        })
     }
 
     fn act<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> T {
+        self.at(|cluster, _| change(cluster))
+    }
+
+    fn at<T>(&self, change: impl FnOnce(&mut Cluster, Moment) -> T) -> T {
         self.inner.hub.with(|machine, world| {
-            let done = change(&mut machine.cluster);
-            machine.wake_touched(world.now());
+            let (now, unix_now) = (world.now(), world.unix_millis());
+            machine.advance(now, unix_now);
+            let done = change(&mut machine.cluster, Moment { now, unix: unix_now });
+            machine.settle_changes(now, unix_now);
             done
         })
     }
@@ -203,8 +215,18 @@ impl MockCluster {
     /// What a group committed for a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Offset> {
         self.see(|cluster| {
-            cluster.offsets.committed(group, topic, partition).map(|committed| committed.offset)
+            cluster.groups.committed(group, topic, partition).map(|committed| committed.offset)
         })
+    }
+
+    /// A group as it stands; `None` if there is none.
+    pub fn group(&self, group: &str) -> Option<MockGroup> {
+        self.see(|cluster| cluster.groups.view(group))
+    }
+
+    /// The names of all groups, those that only keep offsets included.
+    pub fn groups(&self) -> Vec<String> {
+        self.see(|cluster| cluster.groups.ids().map(ToString::to_string).collect())
     }
 
     /// The coordinator of a group.
@@ -324,9 +346,11 @@ impl MockCluster {
     pub fn crash(&self, node: NodeId) -> Result<(), Unknown> {
         self.know(node)?;
         self.inner.hub.with(|machine, world| {
+            let (now, unix_now) = (world.now(), world.unix_millis());
+            machine.advance(now, unix_now);
             machine.cluster.crash(node);
             machine.cut_connections(node);
-            machine.wake_touched(world.now());
+            machine.settle_changes(now, unix_now);
         });
         Ok(())
     }
@@ -438,7 +462,17 @@ impl MockCluster {
         })?
     }
 
-    /// Gives a group another coordinator.
+    /// Ends the session of a member, named by its member id or instance id, as if its heartbeats had not come.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub fn expire_member(&self, group: &str, member: &str) -> Result<(), Unknown> {
+        let expired = self.at(|cluster, at| cluster.groups.expire_member(at, group, member));
+        if expired { Ok(()) } else { Err(Unknown(format!("group {group} has no member {member}"))) }
+    }
+
+    /// Gives a group another coordinator. What was not written down is forgotten: a rebalance that is under way, and
+    /// members that have joined since the last one; whoever waits is told NOT_COORDINATOR.
     ///
     /// # Errors
     /// There is no such broker.

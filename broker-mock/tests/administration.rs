@@ -240,6 +240,10 @@ fn commit(group: &str, generation: i32, offset: i64, metadata: &str) -> OffsetCo
     }
 }
 
+async fn client_of(cluster: &MockCluster, group: &str) -> Client {
+    Client::connect(cluster, cluster.coordinator(group).unwrap().0).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn offsets_are_committed_without_a_group_at_its_coordinator() {
     let cluster = cluster();
@@ -250,13 +254,20 @@ async fn offsets_are_committed_without_a_group_at_its_coordinator() {
     };
     assert_eq!(errors(client.call(&commit("g", -1, 42, "note"), 8).await), [0, 3]);
     let generation = ErrorCode::ILLEGAL_GENERATION.0;
-    assert_eq!(errors(client.call(&commit("g", 1, 43, ""), 8).await), [generation; 2]);
+    assert_eq!(
+        errors(client_of(&cluster, "h").await.call(&commit("h", 1, 43, ""), 8).await),
+        [generation, 3]
+    );
+    let unknown = ErrorCode::GROUP_ID_NOT_FOUND.0;
+    assert_eq!(errors(client_of(&cluster, "h").await.call(&commit("h", 1, 43, ""), 9).await), [unknown, 3]);
+    let stranger = ErrorCode::UNKNOWN_MEMBER_ID.0;
+    assert_eq!(errors(client.call(&commit("g", 1, 43, ""), 8).await), [stranger, 3]);
     let large = ErrorCode::OFFSET_METADATA_TOO_LARGE.0;
     assert_eq!(errors(client.call(&commit("g", -1, 43, &"x".repeat(4097)), 8).await), [large, 3]);
     assert_eq!(cluster.committed("g", "orders", 0), Some(Offset(42)));
     let elsewhere = cluster.nodes().into_iter().find(|other| *other != node).unwrap();
     let mut wrong = Client::connect(&cluster, elsewhere.0).await;
-    assert_eq!(errors(wrong.call(&commit("g", -1, 44, ""), 8).await), [ErrorCode::NOT_COORDINATOR.0; 2]);
+    assert_eq!(errors(wrong.call(&commit("g", -1, 44, ""), 8).await), [ErrorCode::NOT_COORDINATOR.0, 3]);
     let everything =
         offset_fetch::OffsetFetchRequestGroup { group_id: "g".into(), topics: None, ..Default::default() };
     let response =

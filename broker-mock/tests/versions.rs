@@ -39,7 +39,7 @@ async fn the_announced_ranges_are_kafkas() {
     let cluster = cluster();
     let ours = announced(&mut Client::connect(&cluster, 1).await).await;
     let kafkas = announced_by_kafka();
-    assert_eq!(ours.len(), 19);
+    assert_eq!(ours.len(), 27);
     for range in &ours {
         assert!(kafkas.contains(range), "{range:?}");
     }
@@ -84,7 +84,7 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     };
     assert_eq!((answer.error_code, answer.api_keys.len()), (35, 1));
     // The connection goes on.
-    assert_eq!(announced(&mut client).await.len(), 19);
+    assert_eq!(announced(&mut client).await.len(), 27);
 }
 
 /// A request of each API that has something to ask for.
@@ -173,6 +173,54 @@ fn group_question(api: ApiKey, version: i16, id: TopicId) -> AnyRequest {
                 ..Default::default()
             }
             .into()
+        }
+        other => member_question(other, version),
+    }
+}
+
+/// The same for members of groups, and those who look after groups.
+fn member_question(api: ApiKey, version: i16) -> AnyRequest {
+    match api {
+        ApiKey::JoinGroup => JoinGroupRequest {
+            group_id: format!("joined-{version}").into(),
+            session_timeout_ms: 6000,
+            rebalance_timeout_ms: if version >= 1 { 10_000 } else { -1 },
+            protocol_type: "consumer".into(),
+            protocols: vec![join_group::JoinGroupRequestProtocol {
+                name: "range".into(),
+                metadata: vec![0; 6].into(),
+            }],
+            ..Default::default()
+        }
+        .into(),
+        ApiKey::SyncGroup => {
+            let mut request = SyncGroupRequest { group_id: "joined-0".into(), ..Default::default() };
+            if version >= 5 {
+                (request.protocol_type, request.protocol_name) = (Some("consumer".into()), Some("r".into()));
+            }
+            request.into()
+        }
+        ApiKey::Heartbeat => HeartbeatRequest { group_id: "joined-0".into(), ..Default::default() }.into(),
+        ApiKey::LeaveGroup => {
+            let mut request = LeaveGroupRequest { group_id: "joined-0".into(), ..Default::default() };
+            if version >= 3 {
+                request.members = vec![leave_group::MemberIdentity::default(); 2];
+            }
+            request.into()
+        }
+        ApiKey::DescribeGroups => DescribeGroupsRequest {
+            groups: ["joined-0", "joined-3", "none"].map(Into::into).to_vec(),
+            include_authorized_operations: version >= 3,
+        }
+        .into(),
+        ApiKey::ListGroups => ListGroupsRequest::default().into(),
+        ApiKey::DeleteGroups => {
+            DeleteGroupsRequest { groups_names: ["joined-0", "none"].map(Into::into).to_vec() }.into()
+        }
+        ApiKey::OffsetDelete => {
+            let partitions = vec![offset_delete::OffsetDeleteRequestPartition { partition_index: 0 }];
+            let topics = vec![offset_delete::OffsetDeleteRequestTopic { name: "orders".into(), partitions }];
+            OffsetDeleteRequest { group_id: "joined-0".into(), topics }.into()
         }
         other => administrative_question(other, version),
     }

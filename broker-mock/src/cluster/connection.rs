@@ -33,6 +33,8 @@ pub(crate) enum Phase {
     Idle,
     /// For records, or the end of the fetch's patience.
     Parked(Box<ParkedFetch>),
+    /// For an answer of the group coordinator.
+    Waiting(Box<Call>, Effects),
     /// For the time when a frame that is ready goes out, and perhaps the connection is closed.
     Delayed(Vec<Frame>, Ending),
     /// For the time when a request is begun (a fault holds it).

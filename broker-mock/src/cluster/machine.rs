@@ -20,6 +20,7 @@ use super::connection::{Authentication, Connection, ConnectionId, Ending, Parked
 use super::request_log::{LoggedRequest, RequestLog};
 use super::state::{Cluster, Spec};
 use crate::fault::{Cut, Effects, FaultList, Seen};
+use crate::group::Moment;
 use crate::handler::{self, Call, Reply};
 
 /// What the shell has to do.
@@ -45,6 +46,9 @@ pub(crate) struct Machine {
     next_connection: u64,
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     waiters: BTreeMap<(TopicId, i32), BTreeSet<ConnectionId>>,
+    /// Connections that wait for the group coordinator, and when it next does something by itself.
+    waiting: BTreeSet<ConnectionId>,
+    group_deadline: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -58,6 +62,8 @@ impl Machine {
             next_connection: 0,
             deadlines: BTreeSet::new(),
             waiters: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            group_deadline: None,
             outputs: VecDeque::new(),
         }
     }
@@ -87,6 +93,9 @@ impl Machine {
 
     /// When the connection moves on by itself.
     pub(crate) fn deadline(&self, id: ConnectionId) -> Option<Instant> {
+        if self.waiting.contains(&id) {
+            return self.group_deadline;
+        }
         self.connections.get(&id)?.deadline
     }
 
@@ -103,21 +112,55 @@ impl Machine {
         id: ConnectionId,
         frame: Bytes,
     ) {
+        self.advance(now, unix_now);
         self.begin(now, unix_now, id, frame, None);
-        self.wake_touched(now);
+        self.settle_changes(now, unix_now);
     }
 
     /// Moves on what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, unix_now: UnixMillis) {
+        self.advance(now, unix_now);
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, id));
             self.move_on(now, unix_now, id);
         }
+        self.settle_changes(now, unix_now);
+    }
+
+    /// Lets happen what was due before now, though nobody asked for it.
+    pub(crate) fn advance(&mut self, now: Instant, unix_now: UnixMillis) {
+        self.cluster.groups.advance(Moment { now, unix: unix_now });
+    }
+
+    /// Answers everybody whom a change has given what they wait for.
+    pub(crate) fn settle_changes(&mut self, now: Instant, unix_now: UnixMillis) {
+        self.cluster.relocate_groups(Moment { now, unix: unix_now });
         self.wake_touched(now);
+        while let Some((id, response)) = self.cluster.groups.poll_answer() {
+            self.complete_wait(now, id, response);
+        }
+        let deadline = self.cluster.groups.next_deadline();
+        if deadline != self.group_deadline {
+            self.group_deadline = deadline;
+            self.outputs.extend(self.waiting.iter().map(|id| Output::Ready(*id)));
+        }
+    }
+
+    fn complete_wait(&mut self, now: Instant, id: ConnectionId, mut response: AnyResponse) {
+        if !self.waiting.remove(&id) {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Phase::Waiting(mut call, effects) = std::mem::replace(&mut connection.phase, Phase::Idle) else {
+            return;
+        };
+        call.now = now;
+        handler::join_group::finish(&call, &mut response);
+        self.answer(&call, response, &effects);
     }
 
     /// Answers the fetches that wait for what has changed.
-    pub(crate) fn wake_touched(&mut self, now: Instant) {
+    fn wake_touched(&mut self, now: Instant) {
         let mut woken = BTreeSet::new();
         for touched in std::mem::take(&mut self.cluster.touched) {
             woken.extend(self.waiters.get(&touched).into_iter().flatten().copied());
@@ -151,7 +194,7 @@ impl Machine {
         match std::mem::replace(&mut connection.phase, Phase::Idle) {
             Phase::Delayed(frames, ending) => self.send(now, id, frames, ending),
             Phase::Held(frame, effects) => self.begin(now, unix_now, id, frame, Some(effects)),
-            Phase::Silent => connection.phase = Phase::Silent,
+            phase @ (Phase::Silent | Phase::Waiting(..)) => connection.phase = phase,
             Phase::Muted | Phase::Idle | Phase::Parked(_) => self.outputs.push_back(Output::Ready(id)),
         }
     }
@@ -230,6 +273,10 @@ impl Machine {
             Reply::Park(mut parked) => {
                 parked.effects = effects;
                 self.park(id, parked);
+            }
+            Reply::Wait => {
+                connection.phase = Phase::Waiting(Box::new(call.clone()), effects);
+                self.waiting.insert(id);
             }
         }
     }
@@ -342,6 +389,7 @@ impl Machine {
 
     fn forget(&mut self, id: ConnectionId) -> bool {
         self.clear_deadline(id);
+        self.waiting.remove(&id);
         let Some(connection) = self.connections.remove(&id) else { return false };
         if let Phase::Parked(parked) = &connection.phase {
             self.unwatch(id, parked);

@@ -8,9 +8,9 @@ use courant_runtime::Rng;
 
 use super::broker::Broker;
 use super::fetch_session::FetchSessions;
-use super::offsets::Offsets;
 use super::topic::{Limits, Partition, Topic};
 use crate::config::{BrokerConfig, TopicConfig};
+use crate::group::{Groups, Moment, Settings};
 
 /// What a cluster is made from.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) id: Str,
     pub(crate) config: BrokerConfig,
     pub(crate) brokers: BTreeMap<NodeId, Broker>,
-    pub(crate) offsets: Offsets,
+    pub(crate) groups: Groups,
     pub(crate) users: BTreeMap<String, String>,
     /// Partitions that changed since the machine last looked.
     pub(crate) touched: Vec<Touched>,
@@ -40,6 +40,7 @@ pub(crate) struct Cluster {
     names: BTreeMap<TopicId, Str>,
     caps: BTreeMap<i16, i16>,
     coordinators: BTreeMap<String, NodeId>,
+    coordinators_moved: bool,
     rng: Rng,
     next_producer_id: i64,
     next_preferred: usize,
@@ -68,13 +69,14 @@ impl Cluster {
             id: Str::from(random_uuid(&mut rng).to_string()),
             config: spec.config.clone(),
             brokers,
-            offsets: Offsets::default(),
+            groups: Groups::new(Settings::read(&spec.config)),
             users: spec.users.clone(),
             touched: Vec::new(),
             topics: BTreeMap::new(),
             names: BTreeMap::new(),
             caps: BTreeMap::new(),
             coordinators: BTreeMap::new(),
+            coordinators_moved: false,
             rng,
             next_producer_id: 0,
             next_preferred: 0,
@@ -84,6 +86,13 @@ impl Cluster {
     /// A number of the cluster's own stream.
     pub(crate) fn draw(&mut self) -> u64 {
         self.rng.next_u64()
+    }
+
+    /// A random UUID of the cluster's own stream, as Java writes one.
+    pub(crate) fn draw_uuid(&mut self) -> String {
+        let hex = random_uuid(&mut self.rng).0.map(|byte| format!("{byte:02x}")).concat();
+        let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+        [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
     }
 
     /// A producer id that nobody had before.
@@ -124,6 +133,23 @@ impl Cluster {
     /// Gives a group or a transactional id this coordinator.
     pub(crate) fn move_coordinator(&mut self, key: &str, node: NodeId) {
         self.coordinators.insert(key.to_owned(), node);
+        self.coordinators_moved = true;
+    }
+
+    /// Groups go to the coordinators that they have now, if any may have moved.
+    pub(crate) fn relocate_groups(&mut self, at: Moment) {
+        if !std::mem::take(&mut self.coordinators_moved) {
+            return;
+        }
+        let groups: Vec<Str> = self.groups.ids().cloned().collect();
+        let nodes: BTreeMap<Str, NodeId> = groups
+            .into_iter()
+            .map(|group| {
+                let node = self.coordinator(&group).map_or(NodeId::NONE, |broker| broker.id);
+                (group, node)
+            })
+            .collect();
+        self.groups.relocate(at, |group| nodes.get(group).copied().unwrap_or(NodeId::NONE));
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
@@ -206,7 +232,7 @@ impl Cluster {
     pub(crate) fn delete_topic(&mut self, name: &str) -> Option<TopicId> {
         let topic = self.topics.remove(name)?;
         self.names.remove(&topic.id);
-        self.offsets.forget_topic(name);
+        self.groups.forget_topic(name);
         self.touched.extend((0..).zip(&topic.partitions).map(|(index, _)| (topic.id, index)));
         Some(topic.id)
     }
@@ -240,6 +266,7 @@ impl Cluster {
     pub(crate) fn crash(&mut self, node: NodeId) {
         let Some(broker) = self.brokers.get_mut(&node) else { return };
         broker.is_alive = false;
+        self.coordinators_moved = true;
         let slots = self.config.count("max.incremental.fetch.session.cache.slots");
         broker.sessions = FetchSessions::new(slots);
         broker.frozen = None;
@@ -264,6 +291,7 @@ impl Cluster {
         let Some(broker) = self.brokers.get_mut(&node) else { return };
         broker.is_alive = true;
         let alive: Vec<NodeId> = self.alive().map(|broker| broker.id).collect();
+        self.coordinators_moved = true;
         for topic in self.topics.values_mut() {
             for (index, partition) in (0..).zip(&mut topic.partitions) {
                 if !partition.replicas.contains(&node) {

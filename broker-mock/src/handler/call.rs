@@ -9,6 +9,7 @@ use courant_protocol::wire::Str;
 
 use crate::cluster::{Cluster, ConnectionId, ParkedFetch, Partition, Topic};
 use crate::fault::InjectedError;
+use crate::group::Moment;
 
 /// Who asks what of whom, and when.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub(crate) enum Reply {
     Nothing,
     Close,
     Park(Box<ParkedFetch>),
+    /// The answer comes from the group coordinator, perhaps at once.
+    Wait,
 }
 
 impl<R: Into<AnyResponse>> From<R> for Reply {
@@ -52,6 +55,31 @@ impl Call {
     /// The error that a fault puts on the whole request.
     pub(crate) fn injected_error(&self) -> Option<ErrorCode> {
         self.errors.first().map(|injected| injected.error)
+    }
+
+    /// When it is asked.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { now: self.now, unix: self.unix_now }
+    }
+
+    /// Whether this broker coordinates the group, which must have a name.
+    pub(crate) fn coordinates(&self, cluster: &Cluster, group: &str) -> Result<(), ErrorCode> {
+        if group.is_empty() && self.errors.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        self.is_coordinator(cluster, group)
+    }
+
+    /// Whether this broker coordinates the group, and no fault says otherwise.
+    pub(crate) fn is_coordinator(&self, cluster: &Cluster, group: &str) -> Result<(), ErrorCode> {
+        if let Some(error) = self.injected_error() {
+            return Err(error);
+        }
+        if cluster.coordinator(group).map(|broker| broker.id) == Some(self.node) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NOT_COORDINATOR)
+        }
     }
 
     /// The topic that a request names by id where its version does so, by name before.

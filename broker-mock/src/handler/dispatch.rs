@@ -5,10 +5,11 @@ use courant_protocol::types::TopicId;
 
 use super::call::{Call, Reply};
 use super::{
-    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
-    describe_configs, describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets,
-    metadata, offset_commit, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
-    sasl_handshake,
+    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake,
+    sync_group,
 };
 use crate::cluster::{Authentication, Cluster};
 
@@ -22,6 +23,12 @@ pub(crate) static SERVED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::OffsetCommit, offset_commit::VERSIONS),
     (ApiKey::OffsetFetch, offset_fetch::VERSIONS),
     (ApiKey::FindCoordinator, find_coordinator::VERSIONS),
+    (ApiKey::JoinGroup, join_group::VERSIONS),
+    (ApiKey::Heartbeat, heartbeat::VERSIONS),
+    (ApiKey::LeaveGroup, leave_group::VERSIONS),
+    (ApiKey::SyncGroup, sync_group::VERSIONS),
+    (ApiKey::DescribeGroups, describe_groups::VERSIONS),
+    (ApiKey::ListGroups, list_groups::VERSIONS),
     (ApiKey::SaslHandshake, sasl_handshake::VERSIONS),
     (ApiKey::ApiVersions, api_versions::VERSIONS),
     (ApiKey::CreateTopics, create_topics::VERSIONS),
@@ -32,6 +39,8 @@ pub(crate) static SERVED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::DescribeConfigs, describe_configs::VERSIONS),
     (ApiKey::SaslAuthenticate, sasl_authenticate::VERSIONS),
     (ApiKey::CreatePartitions, create_partitions::VERSIONS),
+    (ApiKey::DeleteGroups, delete_groups::VERSIONS),
+    (ApiKey::OffsetDelete, offset_delete::VERSIONS),
     (ApiKey::DescribeCluster, describe_cluster::VERSIONS),
     (ApiKey::DescribeTopicPartitions, describe_topic_partitions::VERSIONS),
 ];
@@ -57,6 +66,14 @@ pub(crate) fn handle(
         AnyRequest::OffsetCommit(request) => offset_commit::handle(cluster, call, request).into(),
         AnyRequest::OffsetFetch(request) => offset_fetch::handle(cluster, call, request).into(),
         AnyRequest::FindCoordinator(request) => find_coordinator::handle(cluster, call, request).into(),
+        AnyRequest::JoinGroup(request) => join_group::handle(cluster, call, request),
+        AnyRequest::Heartbeat(request) => heartbeat::handle(cluster, call, request).into(),
+        AnyRequest::LeaveGroup(request) => leave_group::handle(cluster, call, request).into(),
+        AnyRequest::SyncGroup(request) => sync_group::handle(cluster, call, request),
+        AnyRequest::DescribeGroups(request) => describe_groups::handle(cluster, call, request).into(),
+        AnyRequest::ListGroups(request) => list_groups::handle(cluster, call, request).into(),
+        AnyRequest::DeleteGroups(request) => delete_groups::handle(cluster, call, request).into(),
+        AnyRequest::OffsetDelete(request) => offset_delete::handle(cluster, call, request).into(),
         AnyRequest::SaslHandshake(request) => {
             sasl_handshake::handle(cluster, authentication, call, request).into()
         }
@@ -111,6 +128,10 @@ pub(crate) fn touches(
             .topics
             .iter()
             .any(|t| named(&t.name, t.topic_id) && t.partitions.iter().any(|p| wanted(p.partition_index))),
+        AnyRequest::OffsetDelete(request) => request
+            .topics
+            .iter()
+            .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
         AnyRequest::OffsetForLeaderEpoch(request) => request
             .topics
             .iter()
@@ -141,6 +162,14 @@ pub(crate) fn set_throttle(response: &mut AnyResponse, milliseconds: i32) {
         AnyResponse::OffsetCommit(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::OffsetFetch(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::FindCoordinator(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::JoinGroup(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::Heartbeat(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::LeaveGroup(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::SyncGroup(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeGroups(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::ListGroups(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DeleteGroups(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::OffsetDelete(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::ApiVersions(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::CreateTopics(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DeleteTopics(response) => response.throttle_time_ms = milliseconds,

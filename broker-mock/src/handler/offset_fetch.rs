@@ -12,7 +12,8 @@ use courant_protocol::types::TopicId;
 use courant_protocol::wire::Str;
 
 use super::call::Call;
-use crate::cluster::{Cluster, CommittedOffset};
+use crate::cluster::Cluster;
+use crate::group::CommittedOffset;
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 10);
 
@@ -60,9 +61,7 @@ fn old_shape(partition: OffsetFetchResponsePartitions) -> OffsetFetchResponsePar
 
 fn answer(cluster: &Cluster, call: &Call, group: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let group_id = group.group_id.clone();
-    let is_here = cluster.coordinator(&group_id).map(|broker| broker.id) == Some(call.node);
-    let error = call.injected_error().or((!is_here).then_some(ErrorCode::NOT_COORDINATOR));
-    if let Some(error) = error {
+    if let Err(error) = call.is_coordinator(cluster, &group_id) {
         return OffsetFetchResponseGroup { group_id, error_code: error.0, ..Default::default() };
     }
     let topics = match &group.topics {
@@ -76,7 +75,7 @@ fn answer(cluster: &Cluster, call: &Call, group: &OffsetFetchRequestGroup) -> Of
                 let error =
                     if named.is_err() && topic.name.is_empty() { ErrorCode::UNKNOWN_TOPIC_ID.0 } else { 0 };
                 let partitions = topic.partition_indexes.iter().map(|index| {
-                    let committed = cluster.offsets.committed(&group_id, &name, *index);
+                    let committed = cluster.groups.committed(&group_id, &name, *index);
                     OffsetFetchResponsePartitions { error_code: error, ..shown(*index, committed) }
                 });
                 let partitions = partitions.collect();
@@ -90,7 +89,7 @@ fn answer(cluster: &Cluster, call: &Call, group: &OffsetFetchRequestGroup) -> Of
 /// All offsets of a group, topic by topic.
 fn everything(cluster: &Cluster, call: &Call, group: &str) -> Vec<OffsetFetchResponseTopics> {
     let mut topics: Vec<(Str, OffsetFetchResponseTopics)> = Vec::new();
-    for (name, index, committed) in cluster.offsets.of_group(group) {
+    for (name, index, committed) in cluster.groups.committed_by(group) {
         let partition = shown(index, Some(committed));
         match topics.last_mut().filter(|(last, _)| last == name) {
             Some((_, topic)) => topic.partitions.push(partition),
