@@ -9,13 +9,17 @@
 //! be swapped for one in Java, and the other way round, on the same topics.
 #![allow(dead_code, unused_imports)]
 
+mod assignment;
 mod operator;
 mod record;
+mod state;
+mod task;
 mod timestamp;
 mod topology;
 
 pub use self::operator::{ProcessError, ProcessErrorKind};
 pub use self::record::{Header, Headers};
+pub use self::task::{ErrorHandler, Verdict};
 pub use self::timestamp::{SourceRecord, TimestampExtractor};
 pub use self::topology::{OffsetReset, Topology};
 #[doc(no_inline)]

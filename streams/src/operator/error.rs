@@ -13,6 +13,8 @@ pub enum ProcessErrorKind {
     Deserialization,
     /// A codec cannot write what an operator made.
     Serialization,
+    /// A record has no valid event time, and its source's extractor takes that as an error.
+    Timestamp,
     /// A store failed, or holds bytes that its codec cannot read.
     Store,
     /// The library is at fault.
@@ -44,6 +46,11 @@ impl ProcessError {
             reason: String::new(),
             source: None,
         }))
+    }
+
+    /// A record has no valid event time.
+    pub(crate) fn invalid_timestamp(origin: &TopicPartition, offset: i64) -> Self {
+        Self::new(ProcessErrorKind::Timestamp, "", origin, offset)
     }
 
     /// A store failed; which record it was is added later, by the operator that asked.
@@ -116,6 +123,9 @@ impl fmt::Display for ProcessError {
         f.write_str(match kind {
             ProcessErrorKind::Deserialization => "a record cannot be read",
             ProcessErrorKind::Serialization => "a record cannot be written",
+            ProcessErrorKind::Timestamp => {
+                "a record has no valid timestamp; another TimestampExtractor may pass it over"
+            }
             ProcessErrorKind::Store => "a state store failed",
             ProcessErrorKind::Internal => "a fault of the library",
         })?;
