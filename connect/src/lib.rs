@@ -5,6 +5,7 @@
 //! sink:   consumer ─► converter/ ─► transform/ ─► api/sink.rs write() ─► flush() ─► consumer's commit
 //!                             failures ─► worker/error_policy.rs ─► retry | dead-letter topic | stop
 //! ```
+pub mod converter;
 pub mod data;
 
 mod api;

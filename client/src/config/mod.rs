@@ -44,6 +44,8 @@ mod value;
 pub use common_rows::COMMON;
 pub use common_settings::{CommonSettings, MetadataRecovery, Secret, Security};
 pub use error::{ConfigError, ConfigErrorKind};
+#[doc(hidden)]
+pub use nearest::nearest;
 pub use properties::Properties;
 pub use row::{Accepts, Importance, Kind, Row, Status, Unit};
 pub use settings::Settings;

@@ -1,7 +1,8 @@
 //! The known name that is most like a misspelt one.
 
 /// The candidate with the fewest edits from `name`, if those are few enough to be a slip: up to a third of its letters.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[doc(hidden)]
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(2);
     let scored = candidates.map(|candidate| (edits(name, candidate), candidate));
     scored.filter(|(count, _)| *count <= most).min().map(|(_, candidate)| candidate)

@@ -15,11 +15,11 @@ mod record;
 mod sink;
 mod source;
 
-pub use batch::{BadInput, Batch};
 pub(crate) use batch::Item;
+pub use batch::{BadInput, Batch};
 pub use config::Config;
-pub(crate) use context::{SinkCommand, SinkCommands};
 pub use context::{ConnectorContext, SinkContext, SourceContext, SourceOffsets};
+pub(crate) use context::{SinkCommand, SinkCommands};
 pub use flow::Flow;
 pub use record::{ConnectRecord, SinkRecord, SourceRecord};
 pub use sink::{Flushed, Sink, SinkTask, Verdicts};

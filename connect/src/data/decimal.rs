@@ -60,6 +60,36 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
+    /// The same number with another scale; `None` if digits would be lost.
+    pub fn with_scale(&self, scale: i32) -> Option<Self> {
+        let change = i64::from(scale) - i64::from(self.scale);
+        let count = usize::try_from(change.unsigned_abs()).ok().filter(|count| *count <= DIGITS_MAX)?;
+        let mut digits = self.digits();
+        if change >= 0 {
+            digits.extend(std::iter::repeat_n('0', count));
+        } else if digits != "0" {
+            let kept = digits.len().checked_sub(count)?;
+            if digits.get(kept..)?.bytes().any(|digit| digit != b'0') {
+                return None;
+            }
+            digits.truncate(kept);
+        }
+        (digits.len() <= DIGITS_MAX).then(|| Self { unscaled: bytes_of(&digits, self.is_negative()), scale })
+    }
+
+    /// The whole number without the digits after the point; `None` if it has more digits than are kept.
+    pub(crate) fn truncated(&self) -> Option<Self> {
+        match usize::try_from(self.scale) {
+            Ok(after) => {
+                let digits = self.digits();
+                let kept =
+                    digits.len().checked_sub(after).and_then(|kept| digits.get(..kept)).unwrap_or_default();
+                Some(Self { unscaled: bytes_of(kept, self.is_negative()), scale: 0 })
+            }
+            Err(_) => self.with_scale(0),
+        }
+    }
+
     fn is_negative(&self) -> bool {
         self.unscaled.first().is_some_and(|byte| byte & 0x80 != 0)
     }
@@ -252,6 +282,17 @@ mod tests {
         }
         "9".repeat(DIGITS_MAX + 1).parse::<Decimal>().unwrap_err();
         Decimal::from_unscaled_bytes(&[], 0).unwrap_err();
+    }
+
+    #[test]
+    fn a_scale_changes_only_where_no_digit_is_lost() {
+        let decimal: Decimal = "12.30".parse().unwrap();
+        assert_eq!(decimal.with_scale(1).unwrap().to_string(), "12.3");
+        assert_eq!(decimal.with_scale(4).unwrap().to_string(), "12.3000");
+        assert_eq!(decimal.with_scale(0), None);
+        assert_eq!(Decimal::new(0, 5).with_scale(-5).unwrap().to_string(), "0E+5");
+        assert_eq!(Decimal::new(-100, 0).with_scale(-2).unwrap().to_string(), "-1E+2");
+        assert_eq!(Decimal::new(1, 0).with_scale(i32::MAX), None);
     }
 
     proptest! {

@@ -37,3 +37,10 @@ impl fmt::Display for DataError {
 }
 
 impl std::error::Error for DataError {}
+
+impl From<DataError> for crate::Error {
+    /// A bad value is one bad record: `errors.tolerance` and the dead-letter topic decide.
+    fn from(error: DataError) -> Self {
+        Self::data(error.to_string())
+    }
+}

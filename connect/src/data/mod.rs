@@ -19,11 +19,14 @@
 //! assert!(plain.schema.is_none());
 //! # Ok::<(), courant_connect::data::DataError>(())
 //! ```
+pub(crate) mod civil;
 mod decimal;
 mod error;
+pub(crate) mod java_text;
 mod logical;
 mod schema;
 mod structure;
+mod text;
 mod validate;
 mod value;
 

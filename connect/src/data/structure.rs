@@ -50,6 +50,12 @@ impl Struct {
         Ok(())
     }
 
+    /// A struct from values in the order of the schema's fields, which the caller has checked.
+    pub(crate) fn from_values(schema: &Arc<Schema>, values: Vec<Value>) -> Self {
+        debug_assert_eq!(schema.fields().len(), values.len());
+        Self { schema: Arc::clone(schema), values }
+    }
+
     /// The values alone, in the order of the schema's fields.
     pub fn into_values(self) -> Vec<Value> {
         self.values

@@ -1,5 +1,6 @@
 //! Whether a schema describes a value.
-use super::{DataError, Logical, Schema, SchemaType, Value};
+use super::civil::DAY_MS;
+use super::{DataError, Schema, SchemaType, Value};
 
 impl Schema {
     /// Checks that this schema describes `value`: the type, nulls, and everything inside.
@@ -11,7 +12,7 @@ impl Schema {
             (Value::Null, _) if self.is_optional() => Ok(()),
             (Value::Null, _) => Err(DataError::new(format!("null, but {} is required", self.shown()))),
             (value, Some(logical)) => match logical.fits(value) {
-                true => self.check_scale(value),
+                true => self.check_logical(value),
                 false => Err(self.misfit(value)),
             },
             (value, None) => self.validate_plain(value),
@@ -50,10 +51,10 @@ impl Schema {
         }
     }
 
-    /// A decimal's scale is its schema's: it is never rounded on the way.
-    fn check_scale(&self, value: &Value) -> Result<(), DataError> {
+    /// A decimal's scale is its schema's: it is never rounded on the way. A time lies within one day, as in Java.
+    fn check_logical(&self, value: &Value) -> Result<(), DataError> {
         match value {
-            Value::Decimal(decimal) if self.logical() == Some(Logical::Decimal) => {
+            Value::Decimal(decimal) => {
                 let scale = self.scale()?;
                 match decimal.scale() == scale {
                     true => Ok(()),
@@ -62,6 +63,9 @@ impl Schema {
                         decimal.scale()
                     ))),
                 }
+            }
+            Value::Time(ms) if !(0..=DAY_MS).contains(&i64::from(*ms)) => {
+                Err(DataError::new(format!("a time of {ms} ms; it lies within one day, from 0 to {DAY_MS}")))
             }
             _ => Ok(()),
         }
