@@ -9,7 +9,8 @@ use courant_client::{Cluster, Kafka};
 use crate::config::ADMIN;
 use crate::error::Error;
 
-/// Creates, deletes, describes and grows topics, deletes records, and looks up offsets and configs.
+/// Creates, deletes, describes and grows topics, deletes records, looks up offsets, describes and alters configs, and looks
+/// after groups and their offsets.
 ///
 /// It shares the connections of its [`Kafka`], holds nothing of its own and needs no closing. Cloning it is cheap.
 ///

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use courant_client::retry::RetryPolicy;
-use courant_client::{CallOptions, Cluster, ErrorKind, Target, Topic};
+use courant_client::{CallOptions, Cluster, CoordinatorKind, ErrorKind, Target, Topic};
 use courant_protocol::api::Request;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, TopicName, TopicPartition};
@@ -27,6 +27,8 @@ pub(crate) enum Route {
     Node(NodeId),
     /// The leader of the partition.
     Leader(TopicPartition),
+    /// The broker that coordinates the group.
+    Coordinator(String),
 }
 
 /// What a broker said about an item.
@@ -44,11 +46,20 @@ pub(crate) trait Api: Sync {
     /// What is done to an item, behind "cannot".
     const WHAT: &'static str;
 
+    /// The highest version of the request that this code writes.
+    const MAX_VERSION: i16 = i16::MAX;
+
     /// Where the item goes.
     fn route(&self, item: &Self::Item) -> Route;
 
     /// Whether another attempt may help after this error of an item.
     fn is_retried(&self, code: ErrorCode) -> bool;
+
+    /// How many items one request of this version takes.
+    fn max_items(&self, version: i16) -> usize {
+        let _ = version;
+        usize::MAX
+    }
 
     /// The request for these items.
     fn request(&self, items: &[Self::Item], version: i16, timeout_ms: i32) -> Self::Request;
@@ -74,14 +85,29 @@ pub(crate) fn controller_retries(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::NOT_CONTROLLER | ErrorCode::THROTTLING_QUOTA_EXCEEDED)
 }
 
-/// The response to a group of items and its version, or why there is none.
-type GroupResult<A> = Result<(<<A as Api>::Request as Request>::Response, i16), courant_client::Error>;
+/// A coordinator that is loading, or no longer one, says nothing about the group (Java's `CoordinatorStrategy`).
+pub(crate) fn coordinator_retries(code: ErrorCode) -> bool {
+    code == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS || code.refreshes_coordinator()
+}
+
+/// The response to some items and its version, or why there is none.
+type Answered<A> = Result<(<<A as Api>::Request as Request>::Response, i16), courant_client::Error>;
 
 /// Calls `api` for `items` until each has a result or the time is up.
 pub(crate) async fn run<A: Api>(admin: &Admin, api: &A, items: Vec<A::Item>) -> Vec<Result<A::Value, Error>> {
+    let results = run_within(admin, admin.policy(), api, items).await;
+    results.into_iter().map(|result| result.map_err(Error::from)).collect()
+}
+
+/// As [`run`], as one part of a call that ends with `policy`.
+pub(crate) async fn run_within<A: Api>(
+    admin: &Admin,
+    policy: RetryPolicy,
+    api: &A,
+    items: Vec<A::Item>,
+) -> Vec<Result<A::Value, courant_client::Error>> {
     let (cluster, world) = (admin.cluster(), admin.cluster().world());
     let mut rng = world.rng("courant-admin");
-    let policy = admin.policy();
     let mut open = OpenItems::new(world.now(), items.len(), policy);
     loop {
         match open.poll_step(world.now()) {
@@ -93,7 +119,7 @@ pub(crate) async fn run<A: Api>(admin: &Admin, api: &A, items: Vec<A::Item>) -> 
             }
         }
     }
-    open.into_results().into_iter().map(|result| result.map_err(Error::from)).collect()
+    open.into_results()
 }
 
 async fn attempt<A: Api>(
@@ -106,22 +132,44 @@ async fn attempt<A: Api>(
     let groups = group(cluster, api, items, open, policy.deadline).await;
     let calls = groups.iter().map(|(target, indices)| {
         let chosen: Vec<A::Item> = indices.iter().filter_map(|index| items.get(*index)).cloned().collect();
-        let target = target.clone();
-        boxed(async move {
-            let remaining = policy.deadline.saturating_duration_since(cluster.world().now());
-            let request = |version| api.request(&chosen, version, millis(remaining));
-            let response =
-                cluster.call_by_version(target, request, CallOptions::until(policy.deadline)).await;
-            (chosen, response)
-        })
+        boxed(call_in_parts(cluster, api, target.clone(), chosen, policy.deadline))
     });
     let answers = join(calls.collect()).await;
-    for ((_, indices), (chosen, response)) in groups.iter().zip(answers) {
-        settle(cluster, api, indices, &chosen, response, open);
+    for ((_, indices), parts) in groups.iter().zip(answers) {
+        let mut indices = indices.as_slice();
+        for (chosen, response) in parts {
+            let (part, rest) = indices.split_at_checked(chosen.len()).unwrap_or((indices, &[]));
+            indices = rest;
+            settle(cluster, api, part, &chosen, response, open);
+        }
     }
 }
 
-/// The open items by the broker that they go to. Items whose leader is not known are put off.
+/// Sends the items of one broker in as few requests as its version of the API allows.
+async fn call_in_parts<A: Api>(
+    cluster: &Cluster,
+    api: &A,
+    target: Target,
+    items: Vec<A::Item>,
+    deadline: Instant,
+) -> Vec<(Vec<A::Item>, Answered<A>)> {
+    let options = CallOptions { max_version: A::MAX_VERSION, ..CallOptions::until(deadline) };
+    let mut parts = Vec::new();
+    let mut rest = items.as_slice();
+    while !rest.is_empty() {
+        let part = |version| rest.get(..api.max_items(version).max(1)).unwrap_or(rest);
+        let remaining = deadline.saturating_duration_since(cluster.world().now());
+        let request = |version| api.request(part(version), version, millis(remaining));
+        let answered = cluster.call_by_version(target.clone(), request, options).await;
+        // Whatever kept one part from being answered keeps the others from it as well.
+        let sent = answered.as_ref().map_or(rest, |(_, version)| part(*version));
+        parts.push((sent.to_vec(), answered));
+        rest = rest.get(sent.len()..).unwrap_or_default();
+    }
+    parts
+}
+
+/// The open items by the broker that they go to. Items whose leader or coordinator is not known are put off.
 async fn group<A: Api>(
     cluster: &Cluster,
     api: &A,
@@ -131,6 +179,7 @@ async fn group<A: Api>(
 ) -> Vec<(Target, Vec<usize>)> {
     let mut groups: BTreeMap<(u8, NodeId), (Target, Vec<usize>)> = BTreeMap::new();
     let mut topics = BTreeMap::new();
+    let coordinators = coordinators(cluster, api, items, open, deadline).await;
     for index in open.open() {
         let Some(item) = items.get(index) else {
             continue;
@@ -146,6 +195,14 @@ async fn group<A: Api>(
                     continue;
                 }
             },
+            Route::Coordinator(group) => match coordinators.get(&group) {
+                Some(Ok(node)) => Target::Node(*node),
+                Some(Err(error)) => {
+                    open.handle_error(index, api.locate(item, error.clone()), error.is_retriable());
+                    continue;
+                }
+                None => continue,
+            },
         };
         let key = match target {
             Target::Node(node) => (1, node),
@@ -154,6 +211,27 @@ async fn group<A: Api>(
         groups.entry(key).or_insert_with(|| (target, Vec::new())).1.push(index);
     }
     groups.into_values().collect()
+}
+
+/// The coordinators of the groups that open items belong to, found in one request.
+async fn coordinators<A: Api>(
+    cluster: &Cluster,
+    api: &A,
+    items: &[A::Item],
+    open: &OpenItems<A::Value>,
+    deadline: Instant,
+) -> BTreeMap<String, Result<NodeId, courant_client::Error>> {
+    let routes = open.open().into_iter().filter_map(|index| items.get(index)).map(|item| api.route(item));
+    let mut groups: Vec<String> = routes
+        .filter_map(|route| match route {
+            Route::Coordinator(group) => Some(group),
+            _ => None,
+        })
+        .collect();
+    groups.sort();
+    groups.dedup();
+    let found = cluster.coordinators(CoordinatorKind::Group, &groups, deadline).await;
+    groups.into_iter().zip(found).collect()
 }
 
 /// What was found out about the topics of one attempt.
@@ -192,7 +270,7 @@ fn settle<A: Api>(
     api: &A,
     indices: &[usize],
     items: &[A::Item],
-    response: GroupResult<A>,
+    response: Answered<A>,
     open: &mut OpenItems<A::Value>,
 ) {
     let (response, version) = match response {
@@ -201,6 +279,7 @@ fn settle<A: Api>(
             // The controller or the leader may have moved because its broker went away.
             cluster.refresh("an admin call was not answered");
             for (index, item) in indices.iter().zip(items) {
+                forget_coordinator(cluster, api, item);
                 open.handle_error(*index, api.locate(item, error.clone()), error.is_retriable());
             }
             return;
@@ -215,6 +294,10 @@ fn settle<A: Api>(
                 let again = api.is_retried(code);
                 if again && code == ErrorCode::THROTTLING_QUOTA_EXCEEDED {
                     open.handle_throttle(Duration::from_millis(throttle));
+                } else if again && matches!(api.route(item), Route::Coordinator(_)) {
+                    if code.refreshes_coordinator() {
+                        forget_coordinator(cluster, api, item);
+                    }
                 } else if again {
                     cluster.refresh("a broker refused an admin call");
                 }
@@ -229,6 +312,13 @@ fn settle<A: Api>(
     }
 }
 
+/// The next attempt looks for the group's coordinator again.
+fn forget_coordinator<A: Api>(cluster: &Cluster, api: &A, item: &A::Item) {
+    if let Route::Coordinator(group) = api.route(item) {
+        cluster.forget_coordinator(CoordinatorKind::Group, &group);
+    }
+}
+
 /// One request that is tried again while that may help.
 pub(crate) async fn single<R: Request>(
     admin: &Admin,
@@ -236,9 +326,19 @@ pub(crate) async fn single<R: Request>(
     request: impl Fn(i16) -> R + Sync,
     check: impl Fn(&R::Response) -> Result<(), courant_client::Error> + Sync,
 ) -> Result<(R::Response, i16), courant_client::Error> {
+    single_within(admin, admin.policy(), target, request, check).await
+}
+
+/// As [`single`], as one part of a call that ends with `policy`.
+pub(crate) async fn single_within<R: Request>(
+    admin: &Admin,
+    policy: RetryPolicy,
+    target: Target,
+    request: impl Fn(i16) -> R + Sync,
+    check: impl Fn(&R::Response) -> Result<(), courant_client::Error> + Sync,
+) -> Result<(R::Response, i16), courant_client::Error> {
     let (cluster, world) = (admin.cluster(), admin.cluster().world());
     let mut rng = world.rng("courant-admin");
-    let policy = admin.policy();
     let mut open = OpenItems::new(world.now(), 1, policy);
     loop {
         match open.poll_step(world.now()) {

@@ -1,4 +1,5 @@
 //! The cluster: its brokers and its controller (KIP-700).
+use courant_client::retry::RetryPolicy;
 use courant_client::{Error as ClientError, ErrorKind, Target};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::{
@@ -7,7 +8,7 @@ use courant_protocol::messages::{
 use courant_protocol::types::NodeId;
 
 use crate::admin::Admin;
-use crate::call::single;
+use crate::call::single_within;
 use crate::error::Error;
 
 /// The cluster as a broker sees it.
@@ -45,13 +46,21 @@ impl Admin {
     /// # Cancel safety
     /// Nothing is changed either way.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
+        self.describe_cluster_within(self.policy()).await
+    }
+
+    /// As [`Self::describe_cluster`], as one part of a call that ends with `policy`.
+    pub(crate) async fn describe_cluster_within(
+        &self,
+        policy: RetryPolicy,
+    ) -> Result<ClusterDescription, Error> {
         let request = |_| DescribeClusterRequest { endpoint_type: BROKERS, ..Default::default() };
-        match single(self, Target::Any, request, check).await {
+        match single_within(self, policy, Target::Any, request, check).await {
             Ok((response, _)) => Ok(described(response)),
             // Brokers before 2.8 say the same in their metadata.
             Err(error) if error.kind() == ErrorKind::UnsupportedVersion => {
                 let nothing = |_| MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
-                let (response, _) = single(self, Target::Any, nothing, |_| Ok(())).await?;
+                let (response, _) = single_within(self, policy, Target::Any, nothing, |_| Ok(())).await?;
                 Ok(from_metadata(response))
             }
             Err(error) => Err(error.into()),

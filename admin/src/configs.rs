@@ -36,7 +36,7 @@ impl ConfigResource {
     }
 
     /// Kafka's number and name for it (`ConfigResource.Type`).
-    fn to_wire(&self) -> (i8, String) {
+    pub(crate) fn to_wire(&self) -> (i8, String) {
         match self {
             Self::Topic(name) => (2, name.to_string()),
             Self::Broker(node) => (4, node.to_string()),
@@ -58,6 +58,66 @@ impl std::fmt::Display for ConfigResource {
             Self::ClientMetrics(name) => write!(f, "client metrics {name}"),
             Self::Group(name) => write!(f, "group {name}"),
         }
+    }
+}
+
+/// Only a broker itself knows what stands in its file, and its own loggers.
+pub(crate) fn resource_route(resource: &ConfigResource) -> Route {
+    match resource {
+        ConfigResource::Broker(node) | ConfigResource::BrokerLogger(node) => Route::Node(*node),
+        _ => Route::Any,
+    }
+}
+
+/// Says which resource an error belongs to.
+pub(crate) fn locate_resource(
+    resource: &ConfigResource,
+    error: courant_client::Error,
+) -> courant_client::Error {
+    match resource {
+        ConfigResource::Topic(name) => error.at_topic(name.clone()),
+        ConfigResource::Broker(node) | ConfigResource::BrokerLogger(node) => error.at_broker(node),
+        ConfigResource::Group(group) => error.at_group(group),
+        _ => error,
+    }
+}
+
+/// Which configs of a resource are described: all of them, unless some are named.
+///
+/// ```
+/// use courant_admin::{ConfigQuery, ConfigResource};
+/// let retention = ConfigQuery::of(ConfigResource::topic("orders")).keys(["retention.ms", "retention.bytes"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a query does nothing until Admin::describe_configs"]
+pub struct ConfigQuery {
+    resource: ConfigResource,
+    keys: Option<Vec<String>>,
+    documented: bool,
+}
+
+impl ConfigQuery {
+    /// All configs of the resource.
+    pub fn of(resource: ConfigResource) -> Self {
+        Self { resource, keys: None, documented: false }
+    }
+
+    /// Only the configs with these names.
+    pub fn keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.keys.get_or_insert_default().extend(keys.into_iter().map(Into::into));
+        self
+    }
+
+    /// With Kafka's own words about each (KIP-569; brokers from 2.6 on).
+    pub fn documented(mut self) -> Self {
+        self.documented = true;
+        self
+    }
+}
+
+impl From<ConfigResource> for ConfigQuery {
+    fn from(resource: ConfigResource) -> Self {
+        Self::of(resource)
     }
 }
 
@@ -227,31 +287,27 @@ impl Admin {
     ///
     /// # Cancel safety
     /// Nothing is changed either way.
-    pub async fn describe_configs(
+    pub async fn describe_configs<Q: Into<ConfigQuery>>(
         &self,
-        resources: impl IntoIterator<Item = ConfigResource>,
+        resources: impl IntoIterator<Item = Q>,
     ) -> Results<ConfigResource, ResourceConfig> {
-        let resources: Vec<ConfigResource> = resources.into_iter().collect();
-        let results = run(self, &DescribeConfigs, resources.clone()).await;
-        Results::new(resources.into_iter().zip(results).collect())
+        let queries: Vec<ConfigQuery> = resources.into_iter().map(Into::into).collect();
+        let results = run(self, &DescribeConfigs, queries.clone()).await;
+        Results::new(queries.into_iter().map(|query| query.resource).zip(results).collect())
     }
 }
 
 struct DescribeConfigs;
 
 impl Api for DescribeConfigs {
-    type Item = ConfigResource;
+    type Item = ConfigQuery;
     type Value = ResourceConfig;
     type Request = DescribeConfigsRequest;
 
     const WHAT: &'static str = "describe the configs";
 
-    fn route(&self, item: &ConfigResource) -> Route {
-        // Only a broker itself knows what stands in its file.
-        match item {
-            ConfigResource::Broker(node) | ConfigResource::BrokerLogger(node) => Route::Node(*node),
-            _ => Route::Any,
-        }
+    fn route(&self, item: &ConfigQuery) -> Route {
+        resource_route(&item.resource)
     }
 
     fn is_retried(&self, code: ErrorCode) -> bool {
@@ -259,19 +315,20 @@ impl Api for DescribeConfigs {
         code.is_retriable() && code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
     }
 
-    fn request(&self, items: &[ConfigResource], _: i16, _: i32) -> DescribeConfigsRequest {
-        let resource = |item: &ConfigResource| {
-            let (resource_type, name) = item.to_wire();
+    fn request(&self, items: &[ConfigQuery], version: i16, _: i32) -> DescribeConfigsRequest {
+        let key = |name: &String| Str::from(name.as_str());
+        let resource = |item: &ConfigQuery| {
+            let (resource_type, name) = item.resource.to_wire();
             DescribeConfigsResource {
                 resource_type,
                 resource_name: Str::from(name),
-                configuration_keys: None,
+                configuration_keys: item.keys.as_ref().map(|keys| keys.iter().map(key).collect()),
             }
         };
         DescribeConfigsRequest {
             resources: items.iter().map(resource).collect(),
             include_synonyms: true,
-            include_documentation: false,
+            include_documentation: version >= 3 && items.iter().any(|item| item.documented),
         }
     }
 
@@ -281,12 +338,12 @@ impl Api for DescribeConfigs {
 
     fn answers(
         &self,
-        items: &[ConfigResource],
+        items: &[ConfigQuery],
         _: i16,
         response: DescribeConfigsResponse,
     ) -> Vec<Option<Answer<ResourceConfig>>> {
-        let answer = |item: &ConfigResource| {
-            let (kind, name) = item.to_wire();
+        let answer = |item: &ConfigQuery| {
+            let (kind, name) = item.resource.to_wire();
             let found = response
                 .results
                 .iter()
@@ -300,12 +357,8 @@ impl Api for DescribeConfigs {
         items.iter().map(answer).collect()
     }
 
-    fn locate(&self, item: &ConfigResource, error: courant_client::Error) -> courant_client::Error {
-        match item {
-            ConfigResource::Topic(name) => error.at_topic(name.clone()),
-            ConfigResource::Broker(node) | ConfigResource::BrokerLogger(node) => error.at_broker(node),
-            _ => error,
-        }
+    fn locate(&self, item: &ConfigQuery, error: courant_client::Error) -> courant_client::Error {
+        locate_resource(&item.resource, error)
     }
 }
 

@@ -31,6 +31,16 @@ pub enum ErrorKind {
     OffsetOutOfRange,
     /// Topics cannot be deleted on this cluster (`delete.topic.enable`).
     DeletionDisabled,
+    /// There is no such group.
+    GroupNotFound,
+    /// No group may have that id.
+    InvalidGroupId,
+    /// The group has members, and this needs one without.
+    NonEmptyGroup,
+    /// A member of the group is subscribed to the topic.
+    GroupSubscribed,
+    /// The group has no such member; or it has members, and an offset was to be set from outside.
+    UnknownMember,
 }
 
 impl fmt::Display for ErrorKind {
@@ -48,11 +58,16 @@ impl fmt::Display for ErrorKind {
             Self::Throttled => f.write_str("throttled"),
             Self::OffsetOutOfRange => f.write_str("offset out of range"),
             Self::DeletionDisabled => f.write_str("deletion disabled"),
+            Self::GroupNotFound => f.write_str("group not found"),
+            Self::InvalidGroupId => f.write_str("invalid group id"),
+            Self::NonEmptyGroup => f.write_str("non-empty group"),
+            Self::GroupSubscribed => f.write_str("group is subscribed to the topic"),
+            Self::UnknownMember => f.write_str("unknown member"),
         }
     }
 }
 
-/// An error of an admin call: what was asked, for which topic or partition, and what the broker said.
+/// An error of an admin call: what was asked, for which topic, partition or group, and what the broker said.
 #[derive(Clone)]
 pub struct Error(courant_client::Error);
 
@@ -87,6 +102,11 @@ impl Error {
     /// What to look at or which setting to change, as a sentence without a full stop.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint()
+    }
+
+    /// The group that it concerns.
+    pub fn group(&self) -> Option<&str> {
+        self.0.group()
     }
 
     /// The topic that it concerns.
@@ -165,6 +185,11 @@ fn kind_of(code: ErrorCode) -> Option<ErrorKind> {
         ErrorCode::THROTTLING_QUOTA_EXCEEDED => Some(ErrorKind::Throttled),
         ErrorCode::OFFSET_OUT_OF_RANGE => Some(ErrorKind::OffsetOutOfRange),
         ErrorCode::TOPIC_DELETION_DISABLED => Some(ErrorKind::DeletionDisabled),
+        ErrorCode::GROUP_ID_NOT_FOUND => Some(ErrorKind::GroupNotFound),
+        ErrorCode::INVALID_GROUP_ID => Some(ErrorKind::InvalidGroupId),
+        ErrorCode::NON_EMPTY_GROUP => Some(ErrorKind::NonEmptyGroup),
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => Some(ErrorKind::GroupSubscribed),
+        ErrorCode::UNKNOWN_MEMBER_ID => Some(ErrorKind::UnknownMember),
         _ => None,
     }
 }
@@ -189,6 +214,9 @@ fn hint_for(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::THROTTLING_QUOTA_EXCEEDED => {
             Some("give the call more time, or raise controller_mutation_rate")
         }
+        ErrorCode::GROUP_ID_NOT_FOUND => Some("list_groups() has the groups that there are"),
+        ErrorCode::NON_EMPTY_GROUP => Some("close its members, or remove them"),
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => Some("close the members that are subscribed to it"),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
-//! Topics and records of an Apache Kafka cluster: create, delete, describe, grow, look up offsets.
+//! Topics, records, configs and groups of an Apache Kafka cluster: create, delete, describe, alter, look up offsets.
 //!
 //! ```text
-//! Admin ─► topics.rs, partitions.rs, … ─► call.rs ── by controller, leader or any broker ─► client ─► broker
+//! Admin ─► topics.rs, partitions.rs, … ─► call.rs ── by controller, leader, coordinator ─► client ─► broker
 //!          one file per resource           │  ▲
 //!          request and answer of an API    ▼  │ what is still open, when to try again
 //!                                       machine/open_items.rs
@@ -31,11 +31,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod admin;
+mod alter_configs;
 mod call;
 mod cluster;
 mod config;
 mod configs;
 mod error;
+mod group_description;
+mod group_members;
+mod group_offsets;
+mod groups;
 mod machine;
 mod offsets;
 mod partitions;
@@ -45,15 +50,21 @@ mod topic_description;
 mod topics;
 
 pub use self::admin::{Admin, AdminBuilder};
+pub use self::alter_configs::{ConfigChanges, NewConfigs};
 pub use self::cluster::{BrokerDescription, ClusterDescription};
 pub use self::config::ADMIN;
 pub use self::configs::{
-    ConfigEntry, ConfigKind, ConfigResource, ConfigSource, ConfigSynonym, ResourceConfig,
+    ConfigEntry, ConfigKind, ConfigQuery, ConfigResource, ConfigSource, ConfigSynonym, ResourceConfig,
 };
 pub use self::error::{Error, ErrorKind};
+pub use self::group_description::{GroupDescription, GroupEpochs, MemberDescription};
+pub use self::group_members::MemberToRemove;
+pub use self::group_offsets::{CommittedOffsets, GroupOffsets};
+pub use self::groups::{GroupFilter, GroupListing, GroupState, GroupType, ListedGroups};
 pub use self::offsets::{IsolationLevel, ListedOffset, OffsetSpec};
 pub use self::partitions::NewPartitions;
 pub use self::records::DeleteBefore;
 pub use self::results::Results;
 pub use self::topic_description::{PartitionDescription, TopicDescription, TopicListing};
 pub use self::topics::{CreatedTopic, NewTopic, TopicRef};
+pub use courant_protocol::types::OffsetAndMetadata;

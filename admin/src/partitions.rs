@@ -49,14 +49,34 @@ impl Admin {
         &self,
         topics: impl IntoIterator<Item = NewPartitions>,
     ) -> Results<TopicName, ()> {
-        let topics: Vec<NewPartitions> = topics.into_iter().collect();
-        let results = run(self, &CreatePartitions, topics.clone()).await;
+        let results = self.grow(topics.into_iter().collect(), false).await;
         self.cluster().refresh("topics have grown");
+        results
+    }
+
+    /// Says what [`Self::create_partitions`] would say, and lets nothing grow.
+    ///
+    /// # Errors
+    /// As [`Self::create_partitions`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed either way.
+    pub async fn validate_partitions(
+        &self,
+        topics: impl IntoIterator<Item = NewPartitions>,
+    ) -> Results<TopicName, ()> {
+        self.grow(topics.into_iter().collect(), true).await
+    }
+
+    async fn grow(&self, topics: Vec<NewPartitions>, validate_only: bool) -> Results<TopicName, ()> {
+        let results = run(self, &CreatePartitions { validate_only }, topics.clone()).await;
         Results::new(topics.into_iter().map(|topic| topic.topic).zip(results).collect())
     }
 }
 
-struct CreatePartitions;
+struct CreatePartitions {
+    validate_only: bool,
+}
 
 impl Api for CreatePartitions {
     type Item = NewPartitions;
@@ -85,7 +105,7 @@ impl Api for CreatePartitions {
         CreatePartitionsRequest {
             topics: items.iter().map(topic).collect(),
             timeout_ms,
-            validate_only: false,
+            validate_only: self.validate_only,
         }
     }
 

@@ -97,6 +97,7 @@ struct Repr {
     topic: Option<TopicName>,
     partition: Option<PartitionId>,
     broker: Option<String>,
+    group: Option<String>,
     attempts: Option<u32>,
     elapsed: Option<Duration>,
     hint: Option<String>,
@@ -154,6 +155,11 @@ impl Error {
         self.0.partition
     }
 
+    /// The group that it concerns.
+    pub fn group(&self) -> Option<&str> {
+        self.0.group.as_deref()
+    }
+
     /// The address of the broker that it concerns.
     pub fn broker(&self) -> Option<&str> {
         self.0.broker.as_deref()
@@ -171,6 +177,7 @@ impl Error {
             topic: None,
             partition: None,
             broker: None,
+            group: None,
             attempts: None,
             elapsed: None,
             hint: None,
@@ -206,6 +213,12 @@ impl Error {
     #[must_use]
     pub fn at_broker(mut self, broker: impl fmt::Display) -> Self {
         self.edit().broker = Some(broker.to_string());
+        self
+    }
+
+    #[must_use]
+    pub fn at_group(mut self, group: impl Into<String>) -> Self {
+        self.edit().group = Some(group.into());
         self
     }
 
@@ -273,9 +286,12 @@ impl Error {
         }
     }
 
-    /// Topic, broker, attempts and time, as far as they are known.
+    /// Group, topic, broker, attempts and time, as far as they are known.
     fn context(&self) -> String {
         let mut parts = Vec::new();
+        if let Some(group) = &self.0.group {
+            parts.push(format!("group {group}"));
+        }
         match (&self.0.topic, self.0.partition) {
             (Some(topic), Some(partition)) => parts.push(format!("partition {topic}-{partition}")),
             (Some(topic), None) => parts.push(format!("topic {topic}")),

@@ -1,4 +1,5 @@
 //! Which broker coordinates a group or a transaction.
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use courant_protocol::error_code::ErrorCode;
@@ -73,31 +74,91 @@ impl Cluster {
         self.shared().coordinators().known.remove(&(kind, key.to_owned()));
     }
 
+    /// The broker that is known to coordinate `key`, without asking.
+    pub fn known_coordinator(&self, kind: CoordinatorKind, key: &str) -> Option<NodeId> {
+        self.shared().coordinators().known.get(&(kind, key.to_owned())).copied()
+    }
+
+    /// The brokers that coordinate `keys`, in their order: one attempt, and one request for all that are not known where the
+    /// broker takes several (KIP-699).
+    ///
+    /// # Errors
+    /// Each key has its own, as [`Self::coordinator`]; it is for the caller to ask again.
+    ///
+    /// # Cancel safety
+    /// Nothing happened if the future is dropped.
+    pub async fn coordinators(
+        &self,
+        kind: CoordinatorKind,
+        keys: &[String],
+        deadline: Instant,
+    ) -> Vec<Result<NodeId, Error>> {
+        let mut found: BTreeMap<&str, Result<NodeId, Error>> = BTreeMap::new();
+        for key in keys {
+            if let Some(node) = self.known_coordinator(kind, key) {
+                found.insert(key, Ok(node));
+            }
+        }
+        loop {
+            let missing: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+            let missing: Vec<&str> = missing.into_iter().filter(|key| !found.contains_key(key)).collect();
+            if missing.is_empty() {
+                break;
+            }
+            match self.find_coordinators(kind, &missing, deadline).await {
+                Ok(answers) => found.extend(answers),
+                Err(error) => found.extend(missing.into_iter().map(|key| (key, Err(error.clone())))),
+            }
+        }
+        let left_out = || Err(Error::new(ErrorKind::Internal, "a coordinator was not looked up"));
+        keys.iter().map(|key| found.get(key.as_str()).cloned().unwrap_or_else(left_out)).collect()
+    }
+
     async fn find_coordinator(
         &self,
         kind: CoordinatorKind,
         key: &str,
         deadline: Instant,
     ) -> Result<NodeId, Error> {
+        let mut found = self.find_coordinators(kind, &[key], deadline).await?;
+        let lacks = || Error::new(ErrorKind::Internal, "a coordinator was not looked up");
+        found.pop().map_or_else(|| Err(lacks()), |(_, found)| found)
+    }
+
+    /// Asks once for `keys`, or for the first of them where the broker takes one at a time. There is at least one answer.
+    async fn find_coordinators<'k>(
+        &self,
+        kind: CoordinatorKind,
+        keys: &[&'k str],
+        deadline: Instant,
+    ) -> Result<Vec<(&'k str, Result<NodeId, Error>)>, Error> {
         // From version 4 on the request takes many keys and the answer has one entry for each (KIP-699).
         let request = |version: i16| match version {
             ..4 => FindCoordinatorRequest {
-                key: Str::from(key),
+                key: keys.first().map_or_else(Str::default, |key| Str::from(*key)),
                 key_type: kind.key_type(),
                 ..FindCoordinatorRequest::default()
             },
             _ => FindCoordinatorRequest {
                 key_type: kind.key_type(),
-                coordinator_keys: vec![Str::from(key)],
+                coordinator_keys: keys.iter().map(|key| Str::from(*key)).collect(),
                 ..FindCoordinatorRequest::default()
             },
         };
         let options = CallOptions::until(deadline);
         let (response, version) = self.call_by_version(Target::Any, request, options).await?;
-        let found = Found::read(&response, version, key)?;
+        let answered = keys.iter().take(if version < 4 { 1 } else { keys.len() });
+        let result = |key: &&'k str| {
+            let found =
+                Found::read(&response, version, key).and_then(|found| self.remember(kind, key, found));
+            (*key, found)
+        };
+        Ok(answered.map(result).collect())
+    }
+
+    fn remember(&self, kind: CoordinatorKind, key: &str, found: Found) -> Result<NodeId, Error> {
         if found.code.is_err() {
-            let error = Error::from_code(found.code, format!("cannot find the coordinator of {key}"));
-            return Err(error);
+            return Err(Error::from_code(found.code, format!("cannot find the coordinator of {key}")));
         }
         let mut coordinators = self.shared().coordinators();
         coordinators.known.insert((kind, key.to_owned()), found.node);
