@@ -84,11 +84,10 @@ impl Admin {
     ///
     /// let admin = Admin::new(&kafka);
     /// admin.alter_group_offsets("billing", [(("orders", 0), 0)]).await.all()?;
-    /// let results = admin.describe_groups(["billing", "nobody"]).await;
-    /// let billing = results.get("billing").ok_or("asked for")?.as_ref()?;
+    /// let (_, billing) = admin.describe_groups(["billing"]).await.all()?.remove(0);
     /// assert_eq!((billing.state, billing.members.len()), (GroupState::Empty, 0));
-    /// let nobody = results.get("nobody").ok_or("asked for")?.as_ref().unwrap_err();
-    /// assert_eq!(nobody.kind(), ErrorKind::GroupNotFound);
+    /// let error = admin.describe_groups(["nobody"]).await.all().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::GroupNotFound);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).map_err(|error| error.to_string())?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
