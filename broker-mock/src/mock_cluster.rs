@@ -452,7 +452,9 @@ impl MockCluster {
                 return Err(Unknown(format!("{topic}-{partition} has no leader")));
             }
             if !in_sync && state.isr == [node] {
-                return Err(Unknown(format!("broker {node} is the last one in sync for {topic}-{partition}")));
+                return Err(Unknown(format!(
+                    "broker {node} is the last one in sync for {topic}-{partition}"
+                )));
             }
             state.isr.retain(|replica| *replica != node);
             if in_sync {

@@ -98,6 +98,9 @@ impl Names {
             (AnyResponse::Fetch(recorded), AnyResponse::Fetch(ours)) if recorded.session_id != 0 => {
                 self.learn(&recorded.session_id.to_be_bytes(), &ours.session_id.to_be_bytes());
             }
+            (AnyResponse::JoinGroup(recorded), AnyResponse::JoinGroup(ours)) => {
+                self.learn(recorded.member_id.as_bytes(), ours.member_id.as_bytes());
+            }
             _ => {}
         }
     }
@@ -156,6 +159,14 @@ fn comparable(mut response: AnyResponse) -> AnyResponse {
         AnyResponse::DescribeTopicPartitions(response) => {
             response.topics.iter_mut().for_each(|topic| topic.topic_id = TopicId::ZERO);
         }
+        AnyResponse::FindCoordinator(response) => {
+            for coordinator in &mut response.coordinators {
+                (coordinator.host, coordinator.port) = (Str::new(), 0);
+            }
+        }
+        AnyResponse::JoinGroup(response) => {
+            response.members.sort_by(|a, b| a.member_id.cmp(&b.member_id));
+        }
         AnyResponse::DeleteTopics(response) => {
             response.responses.iter_mut().for_each(|topic| topic.topic_id = TopicId::ZERO);
         }
@@ -203,6 +214,7 @@ async fn replay(cluster: &MockCluster, session: &[Recorded]) -> usize {
         let wanted = response(recorded, recorded.frame.clone().into());
         let got = response(recorded, frame);
         names.learn_from(&wanted, &got);
+        let wanted = response(recorded, names.translate(&recorded.frame).into());
         if let AnyResponse::InitProducerId(wanted) = &wanted
             && wanted.error_code == 14
         {
@@ -230,16 +242,40 @@ async fn a_topics_whole_life_is_answered_as_by_kafka() {
 async fn incremental_fetches_are_answered_as_by_kafka() {
     let session = session(include_bytes!("golden/fetch-session.jsonl.gz"));
     let cluster = broker();
+    fill(&cluster, &session);
+    assert_eq!(replay(&cluster, &session).await, 18);
+}
+
+/// Appends what the session's first fetch found.
+fn fill(cluster: &MockCluster, session: &[Recorded]) {
     let first =
         session.iter().find(|recorded| recorded.api == ApiKey::Fetch && !recorded.is_request).unwrap();
     let AnyResponse::Fetch(first) = response(first, first.frame.clone().into()) else { unreachable!() };
     for partition in &first.responses[0].partitions {
         let records = partition.records.clone().unwrap().into_bytes();
+        if records.is_empty() {
+            continue;
+        }
         assert_eq!(cluster.append_raw("sess-topic", partition.partition_index, records).unwrap().0, 0);
         let end = cluster.log_end("sess-topic", partition.partition_index).unwrap();
         assert_eq!(end.0, partition.high_watermark);
     }
-    assert_eq!(replay(&cluster, &session).await, 18);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_assigns_by_range_is_answered_as_by_kafka() {
+    let session = session(include_bytes!("golden/classic-group-range.jsonl.gz"));
+    let cluster = broker();
+    fill(&cluster, &session);
+    assert_eq!(replay(&cluster, &session).await, 72);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_rebalances_cooperatively_is_answered_as_by_kafka() {
+    let session = session(include_bytes!("golden/classic-group-cooperative.jsonl.gz"));
+    let cluster = broker();
+    fill(&cluster, &session);
+    assert_eq!(replay(&cluster, &session).await, 77);
 }
 
 #[test]
@@ -248,6 +284,8 @@ fn the_recordings_hold_the_requests_that_they_name() {
         &include_bytes!("golden/producer-idempotent.jsonl.gz")[..],
         include_bytes!("golden/fetch-session.jsonl.gz"),
         include_bytes!("golden/admin-topic-lifecycle.jsonl.gz"),
+        include_bytes!("golden/classic-group-range.jsonl.gz"),
+        include_bytes!("golden/classic-group-cooperative.jsonl.gz"),
     ] {
         for recorded in session(file).iter().filter(|recorded| recorded.is_request) {
             let mut reader = Reader::new(recorded.frame.clone().into());

@@ -39,7 +39,7 @@ async fn the_announced_ranges_are_kafkas() {
     let cluster = cluster();
     let ours = announced(&mut Client::connect(&cluster, 1).await).await;
     let kafkas = announced_by_kafka();
-    assert_eq!(ours.len(), 27);
+    assert_eq!(ours.len(), 29);
     for range in &ours {
         assert!(kafkas.contains(range), "{range:?}");
     }
@@ -84,7 +84,7 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     };
     assert_eq!((answer.error_code, answer.api_keys.len()), (35, 1));
     // The connection goes on.
-    assert_eq!(announced(&mut client).await.len(), 27);
+    assert_eq!(announced(&mut client).await.len(), 29);
 }
 
 /// A request of each API that has something to ask for.
@@ -251,6 +251,31 @@ fn administrative_question(api: ApiKey, version: i16) -> AnyRequest {
                 DescribeConfigsRequest { resources, include_synonyms: true, ..Default::default() };
             request.include_documentation = version >= 3;
             request.into()
+        }
+        ApiKey::AlterConfigs => {
+            let config =
+                alter_configs::AlterableConfig { name: "retention.ms".into(), value: Some("1".into()) };
+            let resource = |resource_type, name: &str| alter_configs::AlterConfigsResource {
+                resource_type,
+                resource_name: name.into(),
+                configs: vec![config.clone()],
+            };
+            let resources = vec![resource(2, "orders"), resource(2, "none"), resource(4, "1")];
+            AlterConfigsRequest { resources, validate_only: true }.into()
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let config = incremental_alter_configs::AlterableConfig {
+                name: "cleanup.policy".into(),
+                config_operation: 2,
+                value: Some("compact".into()),
+            };
+            let resource = |resource_type, name: &str| incremental_alter_configs::AlterConfigsResource {
+                resource_type,
+                resource_name: name.into(),
+                configs: vec![config.clone()],
+            };
+            let resources = vec![resource(2, "orders"), resource(2, "none"), resource(8, "1")];
+            IncrementalAlterConfigsRequest { resources, validate_only: true }.into()
         }
         ApiKey::Metadata => MetadataRequest::default().into(),
         ApiKey::FindCoordinator => FindCoordinatorRequest { key: "g".into(), ..Default::default() }.into(),

@@ -1,4 +1,5 @@
 //! The cluster's state: brokers, topics, offsets, and the changes that administrators and failures make.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use courant_protocol::api::{ApiKey, VersionRange};
@@ -216,6 +217,30 @@ impl Cluster {
         self.names.insert(id, name.clone());
         self.topics.insert(name.clone(), Topic { name, id, config, limits, partitions });
         id
+    }
+
+    /// Gives a topic other configs, which act from now on.
+    pub(crate) fn alter_topic(&mut self, name: &str, config: TopicConfig) {
+        let limits = Limits::read(&config, &self.config);
+        if let Some(topic) = self.topics.get_mut(name) {
+            (topic.config, topic.limits) = (config, limits);
+        }
+    }
+
+    /// Gives the brokers other properties, which act from now on.
+    pub(crate) fn alter_brokers(&mut self, config: BrokerConfig) {
+        self.config = config;
+        for topic in self.topics.values_mut() {
+            topic.limits = Limits::read(&topic.config, &self.config);
+        }
+    }
+
+    /// What an append at a broker asks for.
+    pub(crate) fn limits(&self, topic: &Topic, node: NodeId) -> Limits {
+        match self.config.at(node) {
+            Cow::Borrowed(_) => topic.limits.clone(),
+            Cow::Owned(own) => Limits::read(&topic.config, &own),
+        }
     }
 
     /// Adds partitions to a topic.

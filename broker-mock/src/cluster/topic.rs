@@ -34,10 +34,7 @@ impl Limits {
             log_append_time: config.value(brokers, "message.timestamp.type") == "LogAppendTime",
             before_max_ms: config.number(brokers, "message.timestamp.before.max.ms"),
             after_max_ms: config.number(brokers, "message.timestamp.after.max.ms"),
-            compacted: config
-                .value(brokers, "cleanup.policy")
-                .split(',')
-                .any(|policy| policy.trim() == "compact"),
+            compacted: config.cleans_by(brokers, "compact"),
             min_insync_replicas: count("min.insync.replicas"),
         }
     }

@@ -1,7 +1,10 @@
 //! The configs of one topic: its own over the brokers' properties over Kafka's defaults.
 use std::collections::BTreeMap;
 
+use courant_protocol::error_code::ErrorCode;
+
 use super::broker::BrokerConfig;
+use super::change::{Change, Refused};
 use super::entry::{Entry, Source, Synonym};
 use super::row::Row;
 use super::topic_rows::TOPIC_ROWS;
@@ -30,6 +33,52 @@ impl TopicConfig {
         Ok(())
     }
 
+    /// The configs as changes leave them, all together or not at all; `replaces` drops those that are not named.
+    pub(crate) fn altered(
+        &self,
+        brokers: &BrokerConfig,
+        replaces: bool,
+        changes: &[(&str, Change<'_>)],
+    ) -> Result<Self, Refused> {
+        let mut altered = if replaces { Self::default() } else { self.clone() };
+        for (name, change) in changes {
+            let value = match row(name) {
+                Some(row) => {
+                    let set = self.set.get(*name).map(String::as_str);
+                    change.applied(row, set, &self.value(brokers, name))?
+                }
+                None => Some(String::new()),
+            };
+            match value {
+                None => drop(altered.set.remove(*name)),
+                Some(value) => {
+                    altered
+                        .set(name, Some(&value))
+                        .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+                }
+            }
+        }
+        altered.check(brokers).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        Ok(altered)
+    }
+
+    /// What must hold between configs.
+    pub(crate) fn check(&self, brokers: &BrokerConfig) -> Result<(), String> {
+        let number = |name: &str| self.number(brokers, name);
+        let (least, most) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
+        if least > most {
+            return Err(format!(
+                "conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the clean-up policy names `policy`.
+    pub(crate) fn cleans_by(&self, brokers: &BrokerConfig, policy: &str) -> bool {
+        self.value(brokers, "cleanup.policy").split(',').any(|named| named.trim() == policy)
+    }
+
     /// The value in force.
     pub(crate) fn value(&self, brokers: &BrokerConfig, name: &str) -> String {
         self.in_force(brokers, name).0
@@ -51,8 +100,8 @@ impl TopicConfig {
             return (own.clone(), Source::Topic);
         }
         for fallback in row.fallbacks {
-            if let Some(value) = brokers.explicit(fallback) {
-                return (in_milliseconds(fallback, value), Source::StaticBroker);
+            if let Some((source, value)) = brokers.layers(fallback).next() {
+                return (in_milliseconds(fallback, value), source);
             }
         }
         // KIP-966: with eligible leader replicas the cluster keeps this as a dynamic default.
@@ -73,24 +122,10 @@ impl TopicConfig {
         }
         // Only the strongest property is named, as Kafka does, though weaker ones may give the value.
         if let Some(property) = row.fallbacks.first() {
-            synonyms.extend(property_synonyms(brokers, property));
+            synonyms.extend(super::broker::property_synonyms(brokers, property));
         }
         Entry { row, value: Some(value), source, synonyms }
     }
-}
-
-fn property_synonyms(brokers: &BrokerConfig, property: &str) -> Vec<Synonym> {
-    let synonym =
-        |value: &str, source| Synonym { name: property.to_owned(), value: Some(value.to_owned()), source };
-    let default = super::broker::row(property).and_then(|row| row.default);
-    let mut synonyms = Vec::new();
-    if let Some(value) = brokers.explicit(property) {
-        synonyms.push(synonym(value, Source::StaticBroker));
-    } else if let ("min.insync.replicas", Some(value)) = (property, default) {
-        synonyms.push(synonym(value, Source::DynamicDefaultBroker));
-    }
-    synonyms.extend(default.map(|value| synonym(value, Source::Default)));
-    synonyms
 }
 
 /// Properties in minutes and hours give configs in milliseconds.

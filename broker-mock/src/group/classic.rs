@@ -274,8 +274,13 @@ impl Group {
 }
 
 /// A JoinGroup that failed.
-pub(super) fn refused_join(member: &str, error: ErrorCode) -> JoinGroupResponse {
-    JoinGroupResponse { member_id: Str::from(member), error_code: error.0, ..Default::default() }
+pub(crate) fn refused_join(member: &str, error: ErrorCode) -> JoinGroupResponse {
+    JoinGroupResponse {
+        member_id: Str::from(member),
+        error_code: error.0,
+        protocol_name: None,
+        ..Default::default()
+    }
 }
 
 /// A SyncGroup that failed.

@@ -26,6 +26,7 @@ mod sync;
 mod timers;
 
 pub(crate) use board::{Moment, Settings};
+pub(crate) use classic::refused_join;
 pub(crate) use coordinator::Groups;
 pub(crate) use join::Joining;
 pub use listing::{MockGroup, MockMember};

@@ -67,6 +67,7 @@ fn create(
             .set(&entry.name, entry.value.as_deref())
             .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     }
+    config.check(&cluster.config).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     let replicas =
         if topic.assignments.is_empty() { placed(cluster, topic, room)? } else { assigned(cluster, topic)? };
     let described = config.describe(&cluster.config).into_iter().map(shown).collect();

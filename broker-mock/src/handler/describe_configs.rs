@@ -67,13 +67,15 @@ fn entries(
     }
     match resource.resource_type {
         TOPIC => match cluster.topic(name) {
-            Some(topic) => Ok(topic.config.describe(&cluster.config)),
+            Some(topic) => Ok(topic.config.describe(&cluster.config.at(call.node))),
             None => Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("There is no topic '{name}'."))),
         },
-        // Without a name the resource is the cluster-wide default, where nothing was set.
-        BROKER if name.is_empty() => Ok(Vec::new()),
+        // Without a name the resource is the cluster-wide default.
+        BROKER if name.is_empty() => Ok(cluster.config.describe_cluster()),
         BROKER => match name.parse().ok().and_then(|id| cluster.brokers.get(&NodeId(id))) {
-            Some(broker) if broker.id == call.node => Ok(cluster.config.describe(&identity(broker))),
+            Some(broker) if broker.id == call.node => {
+                Ok(cluster.config.at(call.node).describe(&identity(broker)))
+            }
             _ => Err((
                 ErrorCode::INVALID_REQUEST,
                 format!("Broker '{name}' can only be described by itself; this is broker {}.", call.node),

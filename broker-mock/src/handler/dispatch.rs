@@ -5,11 +5,11 @@ use courant_protocol::types::TopicId;
 
 use super::call::{Call, Reply};
 use super::{
-    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
-    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
-    heartbeat, init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake,
-    sync_group,
+    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch,
+    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
+    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
+    produce, sasl_authenticate, sasl_handshake, sync_group,
 };
 use crate::cluster::{Authentication, Cluster};
 
@@ -37,9 +37,11 @@ pub(crate) static SERVED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::InitProducerId, init_producer_id::VERSIONS),
     (ApiKey::OffsetForLeaderEpoch, offset_for_leader_epoch::VERSIONS),
     (ApiKey::DescribeConfigs, describe_configs::VERSIONS),
+    (ApiKey::AlterConfigs, alter_configs::VERSIONS),
     (ApiKey::SaslAuthenticate, sasl_authenticate::VERSIONS),
     (ApiKey::CreatePartitions, create_partitions::VERSIONS),
     (ApiKey::DeleteGroups, delete_groups::VERSIONS),
+    (ApiKey::IncrementalAlterConfigs, incremental_alter_configs::VERSIONS),
     (ApiKey::OffsetDelete, offset_delete::VERSIONS),
     (ApiKey::DescribeCluster, describe_cluster::VERSIONS),
     (ApiKey::DescribeTopicPartitions, describe_topic_partitions::VERSIONS),
@@ -86,6 +88,10 @@ pub(crate) fn handle(
             offset_for_leader_epoch::handle(cluster, call, request).into()
         }
         AnyRequest::DescribeConfigs(request) => describe_configs::handle(cluster, call, request).into(),
+        AnyRequest::AlterConfigs(request) => alter_configs::handle(cluster, call, request).into(),
+        AnyRequest::IncrementalAlterConfigs(request) => {
+            incremental_alter_configs::handle(cluster, call, request).into()
+        }
         AnyRequest::SaslAuthenticate(request) => {
             sasl_authenticate::handle(cluster, authentication, call, request)
         }
@@ -177,6 +183,8 @@ pub(crate) fn set_throttle(response: &mut AnyResponse, milliseconds: i32) {
         AnyResponse::InitProducerId(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::OffsetForLeaderEpoch(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DescribeConfigs(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::AlterConfigs(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::IncrementalAlterConfigs(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::CreatePartitions(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DescribeCluster(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DescribeTopicPartitions(response) => response.throttle_time_ms = milliseconds,

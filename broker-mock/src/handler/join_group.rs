@@ -5,12 +5,12 @@
 //! comes back is told to skip the assignment from 9 (KIP-814). The answer comes when the group has gathered.
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::messages::{AnyResponse, JoinGroupRequest, JoinGroupResponse};
+use courant_protocol::messages::{AnyResponse, JoinGroupRequest};
 use courant_protocol::wire::Str;
 
 use super::call::{Call, Reply};
 use crate::cluster::Cluster;
-use crate::group::Joining;
+use crate::group::{Joining, refused_join};
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 9);
 
@@ -21,11 +21,7 @@ const FIRST_WITHOUT_PROTOCOL: i16 = 7;
 
 pub(super) fn handle(cluster: &mut Cluster, call: &Call, request: &JoinGroupRequest) -> Reply {
     if let Err(error) = check(cluster, call, request) {
-        let mut refused = AnyResponse::from(JoinGroupResponse {
-            error_code: error.0,
-            member_id: request.member_id.clone(),
-            ..Default::default()
-        });
+        let mut refused = AnyResponse::from(refused_join(&request.member_id, error));
         finish(call, &mut refused);
         return Reply::Response(Box::new(refused));
     }

@@ -1,4 +1,5 @@
 //! What the brokers do, one file per API: each says which versions it serves and where it differs from a broker.
+mod alter_configs;
 pub(crate) mod api_versions;
 mod call;
 mod create_partitions;
@@ -14,6 +15,7 @@ mod dispatch;
 pub(crate) mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 pub(crate) mod join_group;
 mod leave_group;

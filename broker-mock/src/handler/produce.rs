@@ -107,7 +107,7 @@ fn append(
     let records = data.records.clone().unwrap_or_default();
     call.led(cluster, topic, data.index, -1).map_err(Refusal::unexplained)?;
     let batch = the_batch(records, call.version)?;
-    let Some(limits) = cluster.topic(topic).map(|topic| (topic.id, topic.limits.clone())) else {
+    let Some(limits) = cluster.topic(topic).map(|topic| (topic.id, cluster.limits(topic, call.node))) else {
         return Err(Refusal::unexplained(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     };
     let (id, limits) = limits;
