@@ -43,7 +43,7 @@ pub(crate) fn produce(
                 "-z",
                 codec,
                 "-X",
-                "linger.ms=100",
+                "linger.ms=500",
             ],
         );
         for (name, value) in &headers {
