@@ -5,8 +5,10 @@
 //! sink:   consumer ─► converter/ ─► transform/ ─► api/sink.rs write() ─► flush() ─► consumer's commit
 //!                             failures ─► worker/error_policy.rs ─► retry | dead-letter topic | stop
 //! ```
+pub mod config;
 pub mod converter;
 pub mod data;
+pub mod transform;
 
 mod api;
 mod error;
