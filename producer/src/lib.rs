@@ -37,5 +37,7 @@ pub use courant_protocol::compression::Codec;
 pub use delivery::DeliveryFuture;
 pub use error::SendError;
 pub use partitioner::Partitioner;
+#[doc(hidden)]
+pub use partitioner::partition_for_key;
 pub use producer::Producer;
 pub use record::{Record, RecordMetadata, RecordTopic};

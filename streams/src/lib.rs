@@ -12,6 +12,7 @@
 mod assignment;
 mod operator;
 mod record;
+mod runtime;
 mod state;
 mod task;
 mod timestamp;
@@ -19,6 +20,7 @@ mod topology;
 
 pub use self::operator::{ProcessError, ProcessErrorKind};
 pub use self::record::{Header, Headers};
+pub use self::runtime::{Error, ErrorKind, STREAMS, State, States, StreamsApp, StreamsAppBuilder};
 pub use self::task::{ErrorHandler, Verdict};
 pub use self::timestamp::{SourceRecord, TimestampExtractor};
 pub use self::topology::{OffsetReset, Topology};

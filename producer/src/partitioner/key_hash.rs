@@ -7,7 +7,7 @@ use courant_protocol::types::PartitionId;
 ///
 /// All partitions count, also those without a leader: a key keeps its partition while brokers come and go. The empty
 /// key is a key like any other.
-pub(crate) fn partition_for_key(key: &[u8], count: NonZeroU32) -> PartitionId {
+pub fn partition_for_key(key: &[u8], count: NonZeroU32) -> PartitionId {
     // The sign bit is masked off, not negated: the absolute value of i32::MIN would still be negative.
     let positive = murmur2::murmur2(key, SEED) & 0x7fff_ffff;
     PartitionId((positive % count.get()) as i32)

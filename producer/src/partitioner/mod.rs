@@ -3,6 +3,6 @@ mod key_hash;
 mod round_robin;
 mod sticky;
 
-pub(crate) use key_hash::partition_for_key;
+pub use key_hash::partition_for_key;
 pub use round_robin::Partitioner;
 pub(crate) use sticky::{Load, Sticky};

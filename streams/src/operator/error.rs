@@ -15,6 +15,8 @@ pub enum ProcessErrorKind {
     Serialization,
     /// A record has no valid event time, and its source's extractor takes that as an error.
     Timestamp,
+    /// The producer does not take a record: it is too large, say.
+    Production,
     /// A store failed, or holds bytes that its codec cannot read.
     Store,
     /// The library is at fault.
@@ -51,6 +53,23 @@ impl ProcessError {
     /// A record has no valid event time.
     pub(crate) fn invalid_timestamp(origin: &TopicPartition, offset: i64) -> Self {
         Self::new(ProcessErrorKind::Timestamp, "", origin, offset)
+    }
+
+    /// An error on a record that comes from no particular one.
+    pub(crate) fn of_record(
+        kind: ProcessErrorKind,
+        reason: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let (node, origin, offset) = (String::new(), None, -1);
+        Self(Box::new(Repr {
+            kind,
+            node,
+            origin,
+            offset,
+            reason: reason.into(),
+            source: Some(source.into()),
+        }))
     }
 
     /// A store failed; which record it was is added later, by the operator that asked.
@@ -126,6 +145,7 @@ impl fmt::Display for ProcessError {
             ProcessErrorKind::Timestamp => {
                 "a record has no valid timestamp; another TimestampExtractor may pass it over"
             }
+            ProcessErrorKind::Production => "a record cannot be sent",
             ProcessErrorKind::Store => "a state store failed",
             ProcessErrorKind::Internal => "a fault of the library",
         })?;

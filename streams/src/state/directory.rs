@@ -27,6 +27,12 @@ impl StateDirectory {
         self.engines.lock().unwrap_or_else(PoisonError::into_inner).insert(task, engine);
     }
 
+    /// The changelog offsets that a waiting engine goes up to, added up; `None` if that is not known.
+    pub(crate) fn offset_sum(&self, task: TaskId) -> Option<i64> {
+        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.get(&task)?.offsets().into_iter().map(|(_, offset)| offset).reduce(i64::saturating_add)
+    }
+
     /// The tasks whose engines wait here.
     pub(crate) fn tasks(&self) -> Vec<TaskId> {
         self.engines.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()

@@ -43,6 +43,9 @@ pub(crate) trait Engine: Send {
     /// The changelog offset that a store's restore begins at; `None` where nothing was ever restored or committed.
     fn offset(&self, store: usize) -> Option<i64>;
 
+    /// The changelog offsets of all stores that have one.
+    fn offsets(&self) -> Vec<(usize, i64)>;
+
     /// The spaces of a store that hold something, in order.
     fn spaces(&self, store: usize) -> Vec<Space>;
 

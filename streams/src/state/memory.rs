@@ -46,6 +46,10 @@ impl Engine for MemoryEngine {
         self.offsets.get(&store).copied()
     }
 
+    fn offsets(&self) -> Vec<(usize, i64)> {
+        self.offsets.iter().map(|(store, offset)| (*store, *offset)).collect()
+    }
+
     fn spaces(&self, store: usize) -> Vec<Space> {
         let of_store = Space { store, segment: i64::MIN }..=Space { store, segment: i64::MAX };
         self.spaces

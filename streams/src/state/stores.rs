@@ -2,9 +2,10 @@
 use bytes::Bytes;
 use courant_protocol::types::TopicName;
 
-use super::changelog::{split_window_key, with_timestamp};
+use super::changelog::{split_timestamp, split_window_key, with_timestamp};
 use super::engine::{Engine, EngineError, Space, WriteBatch};
 use super::overlay::Overlay;
+use crate::operator::ValueAndTimestamp;
 
 /// What a store is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ impl StoreShape {
         }
     }
 }
+
+/// An entry as it is read: key, start of the window if there is one, value.
+pub(crate) type StoredEntry = (Bytes, Option<i64>, ValueAndTimestamp);
 
 /// The stores of one task.
 pub(crate) struct Stores {
@@ -92,6 +96,25 @@ impl Stores {
         if let Some(store) = self.stores.get_mut(store) {
             store.logged = store.logged.max(Some(offset.saturating_add(1)));
         }
+    }
+
+    /// Everything in a store, committed or not: key, start of the window if it has windows, value.
+    pub(crate) fn read(&self, index: usize) -> Result<Vec<StoredEntry>, EngineError> {
+        let is_window =
+            matches!(self.layout(index), Some(StoreLayout { shape: StoreShape::Window { .. }, .. }));
+        let oldest = self.oldest_start(index);
+        let mut found = Vec::new();
+        for space in self.overlay.spaces(&*self.engine, index) {
+            for (key, stored) in self.overlay.range(&*self.engine, space, &[], None)? {
+                let Some(value) = split_timestamp(stored) else { continue };
+                match split_window_key(&key).filter(|_| is_window) {
+                    Some((key, start)) if start >= oldest => found.push((key, Some(start), value)),
+                    Some(_) => {}
+                    None => found.push((key, None, value)),
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Everything written is committed: it moves into the engine, with the changelog offsets that it goes up to.
