@@ -10,6 +10,8 @@
 #![allow(dead_code, unused_imports)]
 
 mod assignment;
+mod codecs;
+mod dsl;
 mod operator;
 mod record;
 mod runtime;
@@ -17,12 +19,18 @@ mod state;
 mod task;
 mod timestamp;
 mod topology;
+mod windows;
 
-pub use self::operator::{ProcessError, ProcessErrorKind};
+pub use self::dsl::{
+    Consumed, Grouped, KGroupedStream, KStream, KTable, Produced, Repartitioned, Store, StreamsBuilder,
+    TimeWindowedKStream,
+};
+pub use self::operator::{BranchedKStream, ProcessError, ProcessErrorKind};
 pub use self::record::{Header, Headers};
 pub use self::runtime::{Error, ErrorKind, STREAMS, State, States, StreamsApp, StreamsAppBuilder};
 pub use self::task::{ErrorHandler, Verdict};
 pub use self::timestamp::{SourceRecord, TimestampExtractor};
-pub use self::topology::{OffsetReset, Topology};
+pub use self::topology::{OffsetReset, Topology, TopologyError, TopologyProblem};
+pub use self::windows::{TimeWindows, Window, WindowCodec, Windowed, hopping, tumbling};
 #[doc(no_inline)]
 pub use courant_client::codec;

@@ -77,6 +77,12 @@ pub trait Codec<T>: Clone + Send + Sync + 'static {
         Err(CodecError::null(self.name(), context))
     }
 
+    /// Which bytes of an encoded key find its partition, if not all of them: a windowed key goes where its inner key goes.
+    #[doc(hidden)]
+    fn partition_bytes(&self, _encoded: &Bytes) -> Option<Bytes> {
+        None
+    }
+
     /// The codec's name in errors.
     fn name(&self) -> &'static str {
         short_name(std::any::type_name::<Self>())

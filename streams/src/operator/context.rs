@@ -2,7 +2,7 @@
 use bytes::Bytes;
 use courant_protocol::types::TopicPartition;
 
-use super::ProcessError;
+use super::{ProcessError, ProcessErrorKind};
 use crate::record::Headers;
 use crate::topology::{SinkIndex, StoreIndex};
 
@@ -117,5 +117,16 @@ impl Run<'_> {
     /// Counts and logs a record that is left out.
     pub(crate) fn dropped(&mut self, offset: i64, reason: Dropped) {
         self.context.dropped(self.origin, offset, reason);
+    }
+
+    /// Asks the handler about a record that an operator could not write or read; any other failure ends the task.
+    pub(crate) fn settle<T>(&mut self, result: Result<T, ProcessError>) -> Result<Option<T>, ProcessError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == ProcessErrorKind::Serialization => {
+                self.context.handle_error(error, None).map(|()| None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -2,6 +2,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::describe::describe;
+use super::mermaid::mermaid;
 use super::node::Node;
 use super::sub_topology::SubTopology;
 
@@ -18,6 +20,16 @@ impl Topology {
     /// A topology of nodes that were checked, and their sub-topologies.
     pub(super) fn new(nodes: Arc<[Node]>, sub_topologies: Vec<SubTopology>) -> Self {
         Self(Arc::new(Inner { nodes, sub_topologies }))
+    }
+
+    /// The topology as text, byte for byte as Java's `Topology.describe().toString()` has it.
+    pub fn describe(&self) -> String {
+        describe(&self.0.nodes)
+    }
+
+    /// The topology as a picture in Mermaid's notation.
+    pub fn to_mermaid(&self) -> String {
+        mermaid(&self.0.nodes)
     }
 
     /// The parts that run in tasks of their own, in the order of their ids.

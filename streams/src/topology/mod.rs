@@ -6,13 +6,27 @@
 //!          in order          repartitions     run in one task    of one task
 //!                               └─► describe.rs (Kafka's text), mermaid.rs (a picture)
 //! ```
+mod build;
 mod checked;
+mod describe;
+mod error;
+mod graph;
+mod java_set;
+mod mermaid;
+mod names;
 mod node;
 mod spec;
+mod split;
 mod sub_topology;
 mod wiring;
 
+pub(crate) use self::build::build;
 pub use self::checked::Topology;
+pub use self::error::{TopologyError, TopologyProblem};
+pub(crate) use self::graph::{
+    Graph, GraphId, GraphKind, GraphRepartition, GraphSource, GraphTableSource, StoreUse,
+};
+pub(crate) use self::names::is_generated;
 pub use self::spec::OffsetReset;
 pub(crate) use self::spec::{
     SinkIndex, SinkTopic, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, changelog_topic,

@@ -95,6 +95,11 @@ impl Wiring<'_> {
         found.ok_or_else(|| ProcessError::internal(format!("{} has no store {name}", self.node)))
     }
 
+    /// Whether the sub-topology has a store.
+    pub(crate) fn has_store(&self, name: &str) -> bool {
+        self.stores.contains_key(name)
+    }
+
     /// The changelog topic of a store, which is the topic that its codecs are told.
     pub(crate) fn changelog(&self, store: &str) -> String {
         changelog_topic(self.application_id, store)

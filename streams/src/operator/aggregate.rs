@@ -1,0 +1,96 @@
+//! `aggregate`: a value per key that grows with each record, and the table of all of them.
+//!
+//! ```
+//! use courant_streams::StreamsBuilder;
+//! use courant_streams::Store;
+//! use courant_streams::codec::{I64Be, Utf8};
+//!
+//! let builder = StreamsBuilder::new();
+//! let words = builder.stream::<String, String>("words", (Utf8, Utf8)).group_by_key();
+//! let letters = words.aggregate(Store::named("letters", (Utf8, I64Be)), || 0, |_, word, sum| *sum += word.len() as i64);
+//! letters.to_stream().to("letters", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000001 (stores: [letters])"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
+use crate::codecs::Codecs;
+use crate::dsl::{KGroupedStream, KTable, Store, operator};
+use crate::record::{Change, Record};
+use crate::topology::Make;
+
+impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
+    /// Folds the values of each key into an aggregate. Records without a key or a value are left out.
+    ///
+    /// The aggregate has the time of the latest record in it. An aggregate that its codec writes as null is deleted.
+    pub fn aggregate<A: Send + 'static>(
+        self,
+        store: Store<K, A>,
+        initializer: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
+    ) -> KTable<K, A> {
+        let update: Arc<Update<K, V, A>> = Arc::new(move |key, value, aggregate| {
+            let mut aggregate = aggregate.unwrap_or_else(&initializer);
+            aggregator(key, value, &mut aggregate);
+            aggregate
+        });
+        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs| aggregate(store, codecs, update))
+    }
+}
+
+/// What an aggregate becomes by one more value.
+pub(crate) type Update<K, V, A> = dyn Fn(&K, &V, Option<A>) -> A + Send + Sync;
+
+/// Makes an aggregation into a key-value store.
+pub(crate) fn aggregate<K: Send + 'static, V: Send + 'static, A: Send + 'static>(
+    store: String,
+    codecs: Codecs<K, A>,
+    update: Arc<Update<K, V, A>>,
+) -> Make {
+    operator(move |wiring| {
+        let kept = KeyValueStore::new(wiring, &store, codecs.clone())?;
+        Ok(Aggregate { update: Arc::clone(&update), store: kept, out: Vec::new(), next: wiring.output()? })
+    })
+}
+
+struct Aggregate<K, V, A> {
+    update: Arc<Update<K, V, A>>,
+    store: KeyValueStore<K, A>,
+    out: Vec<Record<K, Change<A>>>,
+    next: Edge<K, Change<A>>,
+}
+
+impl<K: Send + 'static, V: Send, A: Send + 'static> Push<K, V> for Aggregate<K, V, A> {
+    fn push(&mut self, batch: &mut Vec<Record<K, V>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        for record in batch.drain(..) {
+            let updated = self.update(record, run);
+            self.out.extend(run.settle(updated)?.flatten());
+        }
+        self.next.push(&mut self.out, run)
+    }
+}
+
+impl<K: 'static, V, A: 'static> Aggregate<K, V, A> {
+    fn update(
+        &mut self,
+        mut record: Record<K, V>,
+        run: &mut Run<'_>,
+    ) -> Result<Option<Record<K, Change<A>>>, ProcessError> {
+        let offset = record.offset;
+        let (Some(key), Some(value)) = (record.key.take(), record.value.take()) else {
+            run.dropped(offset, if record.key.is_none() { Dropped::NullKey } else { Dropped::NullValue });
+            return Ok(None);
+        };
+        let Some(bytes) = self.store.key(&key, run, offset)? else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(None);
+        };
+        let (old, old_time) = self.store.value(&bytes, run, offset)?.unzip();
+        let timestamp = old_time.map_or(record.timestamp, |old_time| record.timestamp.max(old_time));
+        let new = (self.update)(&key, &value, old);
+        let is_there = self.store.put(&bytes, Some(&new), timestamp, run, offset)?;
+        let change = Change { new: is_there.then_some(new), old: None };
+        Ok(Some(Record { timestamp, ..record.with(Some(key), Some(change)) }))
+    }
+}

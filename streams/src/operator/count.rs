@@ -1,0 +1,26 @@
+//! `count`: how many records each key has.
+//!
+//! ```
+//! use courant_streams::StreamsBuilder;
+//! use courant_streams::Store;
+//! use courant_streams::codec::{I64Be, Utf8};
+//!
+//! let builder = StreamsBuilder::new();
+//! let visits = builder.stream::<String, String>("visits", (Utf8, Utf8)).group_by_key();
+//! visits.count(Store::numbered((Utf8, I64Be))).to_stream().to("counts", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000001]"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::aggregate::aggregate;
+use crate::dsl::{KGroupedStream, KTable, Store};
+
+impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
+    /// Counts the records of each key. Records without a key or a value are left out.
+    pub fn count(self, store: Store<K, i64>) -> KTable<K, i64> {
+        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs| {
+            aggregate(store, codecs, Arc::new(|_: &K, _: &V, count: Option<i64>| count.unwrap_or(0) + 1))
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! `map_values`: a new value for each record; the key stays, and so does the partition.
+//!
+//! ```
+//! use courant_streams::StreamsBuilder;
+//! use courant_streams::codec::{I64Be, Utf8};
+//!
+//! let builder = StreamsBuilder::new();
+//! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
+//! lines.map_values(|_, line| line.len() as i64).to("lengths", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("KSTREAM-MAPVALUES-0000000001"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::{Edge, ProcessError, Push, Run};
+use crate::dsl::{KStream, operator};
+use crate::record::Record;
+
+impl<K: Send + 'static, V: Send + 'static> KStream<K, V> {
+    /// Makes a new value of each value. A missing value stays missing.
+    pub fn map_values<V2: Send + 'static>(
+        self,
+        mapper: impl Fn(Option<&K>, V) -> V2 + Send + Sync + 'static,
+    ) -> KStream<K, V2> {
+        let mapper: Arc<Mapper<K, V, V2>> = Arc::new(mapper);
+        let make = operator(move |wiring| {
+            Ok(MapValues { mapper: Arc::clone(&mapper), out: Vec::new(), next: wiring.output()? })
+        });
+        self.then_values("KSTREAM-MAPVALUES-", make)
+    }
+}
+
+type Mapper<K, V, V2> = dyn Fn(Option<&K>, V) -> V2 + Send + Sync;
+
+struct MapValues<K, V, V2> {
+    mapper: Arc<Mapper<K, V, V2>>,
+    out: Vec<Record<K, V2>>,
+    next: Edge<K, V2>,
+}
+
+impl<K: Send, V: Send, V2: Send> Push<K, V> for MapValues<K, V, V2> {
+    fn push(&mut self, batch: &mut Vec<Record<K, V>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        for mut record in batch.drain(..) {
+            let value = record.value.take().map(|value| (self.mapper)(record.key.as_ref(), value));
+            self.out.push(record.with_value(value));
+        }
+        self.next.push(&mut self.out, run)
+    }
+}

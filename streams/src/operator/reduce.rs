@@ -1,0 +1,38 @@
+//! `reduce`: the values of each key become one, of the same type.
+//!
+//! ```
+//! use courant_streams::StreamsBuilder;
+//! use courant_streams::Store;
+//! use courant_streams::codec::{I64Be, Utf8};
+//!
+//! let builder = StreamsBuilder::new();
+//! let amounts = builder.stream::<String, i64>("amounts", (Utf8, I64Be)).group_by_key();
+//! let totals = amounts.reduce(Store::named("totals", (Utf8, I64Be)), |total, amount| total + amount);
+//! totals.to_stream().to("totals", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000001 (stores: [totals])"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::aggregate::aggregate;
+use crate::dsl::{KGroupedStream, KTable, Store};
+
+impl<K: Send + 'static, V: Clone + Send + 'static> KGroupedStream<K, V> {
+    /// Combines the values of each key; the first one stands for itself. Records without a key or a value are left out.
+    pub fn reduce(
+        self,
+        store: Store<K, V>,
+        reducer: impl Fn(&V, &V) -> V + Send + Sync + 'static,
+    ) -> KTable<K, V> {
+        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs| {
+            aggregate(
+                store,
+                codecs,
+                Arc::new(move |_: &K, value: &V, reduced: Option<V>| match reduced {
+                    Some(reduced) => reducer(&reduced, value),
+                    None => value.clone(),
+                }),
+            )
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! `filter` and `filter_not` of a table: what the predicate refuses is deleted.
+//!
+//! An update that no longer matches is handed on as a deletion, as in Java also if nothing was there before it.
+//!
+//! ```
+//! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder};
+//!
+//! let builder = StreamsBuilder::new();
+//! let balances = builder.table("balances", Store::named("balances", (Utf8, I64Be)));
+//! balances.filter(|_, cents| *cents < 0).to_stream().to("overdrawn", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("KTABLE-FILTER-0000000002"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::table_map_values::derived;
+use crate::dsl::{KTable, Store};
+
+impl<K: Send + 'static, V: Send + 'static> KTable<K, V> {
+    /// The table of the values of which the predicate is true.
+    pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filtered(None, predicate, true)
+    }
+
+    /// The table of the values of which the predicate is not true.
+    pub fn filter_not(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filtered(None, predicate, false)
+    }
+
+    /// The same as [`KTable::filter`], kept in a store of its own if that has a name.
+    pub fn filter_into(
+        self,
+        store: Store<K, V>,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.filtered(Some(store), predicate, true)
+    }
+
+    /// The same as [`KTable::filter_not`], kept in a store of its own if that has a name.
+    pub fn filter_not_into(
+        self,
+        store: Store<K, V>,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.filtered(Some(store), predicate, false)
+    }
+
+    fn filtered(
+        self,
+        store: Option<Store<K, V>>,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        wanted: bool,
+    ) -> Self {
+        let (key, value) = (self.key.clone(), self.value.clone());
+        let of = move |key: &K, value: V| (predicate(key, &value) == wanted).then_some(value);
+        let table = derived(self, "KTABLE-FILTER-", store, Arc::new(of));
+        KTable { key: table.key.clone().or(key), value: table.value.clone().or(value), ..table }
+    }
+}

@@ -1,0 +1,159 @@
+//! `map_values` of a table: a table of new values under the same keys.
+//!
+//! ```
+//! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder};
+//!
+//! let builder = StreamsBuilder::new();
+//! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
+//! names.map_values(|_, name| name.len() as i64).to_stream().to("lengths", (Utf8, I64Be));
+//! assert!(builder.build()?.describe().contains("KTABLE-MAPVALUES-0000000002"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
+use crate::codecs::Codecs;
+use crate::dsl::{KTable, Store, StoreView, TableView, ValueGetter, operator};
+use crate::record::{Change, Record};
+use crate::topology::{Graph, GraphKind, Make, StoreUse, Wiring};
+
+impl<K: Send + 'static, V: Send + 'static> KTable<K, V> {
+    /// The table of the values that the mapper makes. A deletion stays one.
+    pub fn map_values<V2: Send + 'static>(
+        self,
+        mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+    ) -> KTable<K, V2> {
+        derived(self, "KTABLE-MAPVALUES-", None, Arc::new(move |key, value| Some(mapper(key, value))))
+    }
+
+    /// The same as [`KTable::map_values`], kept in a store of its own if that has a name.
+    pub fn map_values_into<V2: Send + 'static>(
+        self,
+        store: Store<K, V2>,
+        mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+    ) -> KTable<K, V2> {
+        derived(self, "KTABLE-MAPVALUES-", Some(store), Arc::new(move |key, value| Some(mapper(key, value))))
+    }
+}
+
+/// What a derived table has for a value; `None` for nothing.
+pub(super) type Derive<K, V, V2> = dyn Fn(&K, V) -> Option<V2> + Send + Sync;
+
+/// A table whose values are made of another's, and looked up by way of the other unless it has a store of its own.
+pub(super) fn derived<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
+    table: KTable<K, V>,
+    prefix: &str,
+    store: Option<Store<K, V2>>,
+    derive: Arc<Derive<K, V, V2>>,
+) -> KTable<K, V2> {
+    let mut graph = table.graph.lock();
+    // A `Materialized` without a name keeps nothing, and yet takes a number.
+    if store.as_ref().is_some_and(|store| store.name.is_none()) {
+        graph.names.store(prefix);
+    }
+    let codecs = store.as_ref().map(|store| store.codecs.clone());
+    let kept = store.and_then(|store| {
+        let name = store.name.clone()?;
+        graph.check_name(&name);
+        Some((store.key_value(name.clone()), name, store.codecs))
+    });
+    let name = graph.names.processor(prefix);
+    let make = derive_table(
+        Arc::clone(&derive),
+        kept.as_ref().map(|(_, name, codecs)| (name.clone(), codecs.clone())),
+    );
+    let stores = kept.iter().map(|(spec, ..)| StoreUse::Own(spec.clone())).collect();
+    let node = graph.add(name, GraphKind::Processor { make, stores }, &[table.node]);
+    drop(graph);
+    let KTable { graph, sources, key, view: parent, .. } = table;
+    let view = match kept {
+        Some((_, name, codecs)) => StoreView::boxed(name, codecs),
+        None => Arc::new(DerivedView { parent, derive }),
+    };
+    let (own_key, value) = codecs.map(|codecs| (codecs.key, codecs.value)).unzip();
+    KTable { graph, node, sources, key: own_key.or(key), value, view }
+}
+
+fn derive_table<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
+    derive: Arc<Derive<K, V, V2>>,
+    kept: Option<(String, Codecs<K, V2>)>,
+) -> Make {
+    operator(move |wiring| {
+        let store = kept.as_ref().map(|(name, codecs)| KeyValueStore::new(wiring, name, codecs.clone()));
+        let (derive, store) = (Arc::clone(&derive), store.transpose()?);
+        Ok(DeriveTable { derive, store, out: Vec::new(), next: wiring.output()? })
+    })
+}
+
+struct DeriveTable<K, V, V2> {
+    derive: Arc<Derive<K, V, V2>>,
+    store: Option<KeyValueStore<K, V2>>,
+    out: Vec<Record<K, Change<V2>>>,
+    next: Edge<K, Change<V2>>,
+}
+
+impl<K: Send + 'static, V: Send, V2: Send + 'static> Push<K, Change<V>> for DeriveTable<K, V, V2> {
+    fn push(&mut self, batch: &mut Vec<Record<K, Change<V>>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        for record in batch.drain(..) {
+            let updated = self.update(record, run);
+            self.out.extend(run.settle(updated)?.flatten());
+        }
+        self.next.push(&mut self.out, run)
+    }
+}
+
+impl<K: 'static, V, V2: 'static> DeriveTable<K, V, V2> {
+    fn update(
+        &mut self,
+        mut record: Record<K, Change<V>>,
+        run: &mut Run<'_>,
+    ) -> Result<Option<Record<K, Change<V2>>>, ProcessError> {
+        let (offset, timestamp) = (record.offset, record.timestamp);
+        let Some(key) = record.key.take() else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(None);
+        };
+        let new = record.value.take().and_then(|change| change.new);
+        let mut new = new.and_then(|new| (self.derive)(&key, new));
+        if let Some(store) = &mut self.store {
+            let Some(bytes) = store.key(&key, run, offset)? else { return Ok(None) };
+            if !store.put(&bytes, new.as_ref(), timestamp, run, offset)? {
+                new = None;
+            }
+        }
+        Ok(Some(record.with(Some(key), Some(Change { new, old: None }))))
+    }
+}
+
+/// The view of a derived table without a store.
+struct DerivedView<K, V, V2> {
+    parent: Arc<dyn TableView<K, V>>,
+    derive: Arc<Derive<K, V, V2>>,
+}
+
+impl<K: 'static, V: 'static, V2: 'static> TableView<K, V2> for DerivedView<K, V, V2> {
+    fn stores(&self) -> Vec<String> {
+        self.parent.stores()
+    }
+
+    fn materialize(&self, graph: &mut Graph) {
+        self.parent.materialize(graph);
+    }
+
+    fn getter(&self, wiring: &Wiring<'_>) -> Result<Box<dyn ValueGetter<K, V2>>, ProcessError> {
+        Ok(Box::new(DerivedGetter { parent: self.parent.getter(wiring)?, derive: Arc::clone(&self.derive) }))
+    }
+}
+
+struct DerivedGetter<K, V, V2> {
+    parent: Box<dyn ValueGetter<K, V>>,
+    derive: Arc<Derive<K, V, V2>>,
+}
+
+impl<K, V, V2> ValueGetter<K, V2> for DerivedGetter<K, V, V2> {
+    fn get(&mut self, key: &K, run: &mut Run<'_>, offset: i64) -> Result<Option<(V2, i64)>, ProcessError> {
+        let found = self.parent.get(key, run, offset)?;
+        Ok(found.and_then(|(value, timestamp)| Some(((self.derive)(key, value)?, timestamp))))
+    }
+}

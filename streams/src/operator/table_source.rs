@@ -1,0 +1,71 @@
+//! `table`: the latest record of each key is its value.
+//!
+//! Tables take the last *offset*: an update with an earlier time than the value's replaces it all the same.
+//!
+//! ```
+//! use courant_streams::codec::Utf8;
+//! use courant_streams::{Store, StreamsBuilder};
+//!
+//! let builder = StreamsBuilder::new();
+//! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
+//! names.to_stream().to("copy", (Utf8, Utf8));
+//! assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
+use crate::codecs::Codecs;
+use crate::dsl::operator;
+use crate::record::{Change, Record};
+use crate::topology::Make;
+
+/// Makes the processor of a table source, which keeps the table if the topology has its store.
+pub(crate) fn table_source<K: Send + 'static, V: Send + 'static>(
+    store: String,
+    codecs: Codecs<K, V>,
+) -> Make {
+    operator(move |wiring| {
+        let kept = wiring.has_store(&store).then(|| KeyValueStore::new(wiring, &store, codecs.clone()));
+        Ok(TableSource { store: kept.transpose()?, out: Vec::new(), next: wiring.output()? })
+    })
+}
+
+struct TableSource<K, V> {
+    store: Option<KeyValueStore<K, V>>,
+    out: Vec<Record<K, Change<V>>>,
+    next: Edge<K, Change<V>>,
+}
+
+impl<K: Send + 'static, V: Send + 'static> Push<K, V> for TableSource<K, V> {
+    fn push(&mut self, batch: &mut Vec<Record<K, V>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        for record in batch.drain(..) {
+            let updated = self.update(record, run);
+            self.out.extend(run.settle(updated)?.flatten());
+        }
+        self.next.push(&mut self.out, run)
+    }
+}
+
+impl<K: 'static, V: 'static> TableSource<K, V> {
+    fn update(
+        &mut self,
+        mut record: Record<K, V>,
+        run: &mut Run<'_>,
+    ) -> Result<Option<Record<K, Change<V>>>, ProcessError> {
+        let (offset, timestamp) = (record.offset, record.timestamp);
+        let Some(key) = record.key.take() else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(None);
+        };
+        let mut new = record.value.take();
+        if let Some(store) = &mut self.store {
+            let Some(bytes) = store.key(&key, run, offset)? else {
+                run.dropped(offset, Dropped::NullKey);
+                return Ok(None);
+            };
+            if !store.put(&bytes, new.as_ref(), timestamp, run, offset)? {
+                new = None;
+            }
+        }
+        Ok(Some(record.with(Some(key), Some(Change { new, old: None }))))
+    }
+}

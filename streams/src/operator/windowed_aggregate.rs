@@ -1,0 +1,158 @@
+//! `windowed_by(…).count()`, `reduce` and `aggregate`: aggregates per key and window of time.
+//!
+//! ```
+//! use std::time::Duration;
+//! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder, tumbling};
+//!
+//! let builder = StreamsBuilder::new();
+//! let minutes = tumbling(Duration::from_secs(60)).grace(Duration::from_secs(10));
+//! let visits = builder.stream::<String, String>("visits", (Utf8, Utf8)).group_by_key().windowed_by(minutes);
+//! let counts = visits.count(Store::named("per-minute", (Utf8, I64Be)));
+//! counts.to_stream().to("per-minute", (minutes.codec(Utf8), I64Be));
+//! assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000001 (stores: [per-minute])"));
+//! # Ok::<(), courant_streams::TopologyError>(())
+//! ```
+use std::sync::Arc;
+
+use super::{Dropped, Edge, ProcessError, Push, Run, WindowStore};
+use crate::codecs::Codecs;
+use crate::dsl::{KTable, Store, TimeWindowedKStream, operator};
+use crate::record::{Change, Record};
+use crate::topology::Make;
+use crate::windows::{TimeWindows, Window, Windowed};
+
+impl<K: Clone + Send + 'static, V: Send + 'static> TimeWindowedKStream<K, V> {
+    /// Folds the values of each key and window into an aggregate. Records without a key or a value are left out.
+    ///
+    /// Late is what falls into a window whose end, with its grace, stream time has passed: that is decided for each window
+    /// alone. Stream time is the latest event time that was seen here.
+    pub fn aggregate<A: Send + 'static>(
+        self,
+        store: Store<K, A>,
+        initializer: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
+    ) -> KTable<Windowed<K>, A> {
+        let windows = self.windows;
+        let update: Arc<Update<K, V, A>> = Arc::new(move |key, value, aggregate| {
+            let mut aggregate = aggregate.unwrap_or_else(&initializer);
+            aggregator(key, value?, &mut aggregate);
+            Some(aggregate)
+        });
+        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs| {
+            window_aggregate(store, codecs, windows, update)
+        })
+    }
+
+    /// Counts the records of each key and window. Records without a key are left out; one without a value counts, as it
+    /// does in Java.
+    pub fn count(self, store: Store<K, i64>) -> KTable<Windowed<K>, i64> {
+        let windows = self.windows;
+        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs| {
+            let update: Arc<Update<K, V, i64>> = Arc::new(|_, _, count| Some(count.unwrap_or(0) + 1));
+            window_aggregate(store, codecs, windows, update)
+        })
+    }
+}
+
+impl<K: Clone + Send + 'static, V: Clone + Send + 'static> TimeWindowedKStream<K, V> {
+    /// Combines the values of each key and window; the first one stands for itself. Records without a key or a value are
+    /// left out.
+    pub fn reduce(
+        self,
+        store: Store<K, V>,
+        reducer: impl Fn(&V, &V) -> V + Send + Sync + 'static,
+    ) -> KTable<Windowed<K>, V> {
+        let windows = self.windows;
+        let update: Arc<Update<K, V, V>> = Arc::new(move |_, value, reduced| {
+            let value = value?;
+            Some(reduced.map_or_else(|| value.clone(), |reduced| reducer(&reduced, value)))
+        });
+        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs| {
+            window_aggregate(store, codecs, windows, update)
+        })
+    }
+}
+
+/// What an aggregate becomes by one more record; `None` if a record without a value is nothing to it.
+type Update<K, V, A> = dyn Fn(&K, Option<&V>, Option<A>) -> Option<A> + Send + Sync;
+
+fn window_aggregate<K: Clone + Send + 'static, V: Send + 'static, A: Send + 'static>(
+    store: String,
+    codecs: Codecs<K, A>,
+    windows: TimeWindows,
+    update: Arc<Update<K, V, A>>,
+) -> Make {
+    operator(move |wiring| {
+        let kept = WindowStore::new(wiring, &store, codecs.clone())?;
+        let (update, next) = (Arc::clone(&update), wiring.output()?);
+        Ok(WindowAggregate { update, windows, store: kept, stream_time: None, out: Vec::new(), next })
+    })
+}
+
+struct WindowAggregate<K, V, A> {
+    update: Arc<Update<K, V, A>>,
+    windows: TimeWindows,
+    store: WindowStore<K, A>,
+    /// The latest event time seen here; before the first record, it is what the task had got to when it was committed.
+    stream_time: Option<i64>,
+    out: Vec<Record<Windowed<K>, Change<A>>>,
+    next: Edge<Windowed<K>, Change<A>>,
+}
+
+impl<K: Clone + Send + 'static, V: Send, A: Send + 'static> Push<K, V> for WindowAggregate<K, V, A> {
+    fn push(&mut self, batch: &mut Vec<Record<K, V>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        for record in batch.drain(..) {
+            let updated = self.update(record, run);
+            run.settle(updated)?;
+        }
+        self.next.push(&mut self.out, run)
+    }
+}
+
+impl<K: Clone + 'static, V, A: 'static> WindowAggregate<K, V, A> {
+    fn update(&mut self, mut record: Record<K, V>, run: &mut Run<'_>) -> Result<(), ProcessError> {
+        let offset = record.offset;
+        let Some(key) = record.key.take() else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(());
+        };
+        let Some(bytes) = self.store.key(&key, run, offset)? else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(());
+        };
+        let seen = self.stream_time.unwrap_or_else(|| run.context.restored_stream_time());
+        let stream_time = seen.max(record.timestamp);
+        self.stream_time = Some(stream_time);
+        let closed_ms = stream_time.saturating_sub(self.windows.grace_ms());
+        for window in self.windows.windows_for(record.timestamp) {
+            if window.end_ms <= closed_ms {
+                run.dropped(offset, Dropped::Late);
+            } else if !self.update_window(&key, &bytes, window, &record, run)? {
+                run.dropped(offset, Dropped::NullValue);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One window takes the record; whether it could.
+    fn update_window(
+        &mut self,
+        key: &K,
+        bytes: &[u8],
+        window: Window,
+        record: &Record<K, V>,
+        run: &mut Run<'_>,
+    ) -> Result<bool, ProcessError> {
+        let offset = record.offset;
+        let (old, old_time) = self.store.value(bytes, window.start_ms, run, offset)?.unzip();
+        let timestamp = old_time.map_or(record.timestamp, |old_time| record.timestamp.max(old_time));
+        let Some(new) = (self.update)(key, record.value.as_ref(), old) else { return Ok(false) };
+        let is_there = self.store.put(bytes, window.start_ms, &new, timestamp, run, offset)?;
+        let change = Change { new: is_there.then_some(new), old: None };
+        let (key, headers) = (Windowed { key: key.clone(), window }, record.headers.clone());
+        self.out.push(Record { key: Some(key), value: Some(change), timestamp, headers, offset });
+        Ok(true)
+    }
+}
