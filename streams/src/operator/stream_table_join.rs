@@ -17,7 +17,7 @@
 //! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
 //! let orders = builder.stream::<String, i64>("orders", (Utf8, I64Be));
 //! orders.join_table(&names, |_, cents, name: &String| format!("{name}: {cents}")).to("bills", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("KSTREAM-JOIN-0000000004 (stores: [names])"));
+//! assert!(builder.build()?.describe().contains("KSTREAM-JOIN-0000000003 (stores: [names])"));
 //! # Ok::<(), courant_streams::TopologyError>(())
 //! ```
 use std::sync::Arc;
