@@ -72,7 +72,37 @@ impl<'a> General<'a> {
         if moved && !fresh && self.unevenness(&self.state) >= self.unevenness(&before) {
             self.state = before;
         }
-        self.state.shares
+        let found = self.state.clone();
+        self.unless_as_good(found).shares
+    }
+
+    /// What members had, if that was whole, balanced, and in as good racks as what has been found.
+    ///
+    /// Members give up partitions outside their racks each time, even if there is nobody in a rack to take them. Java hands
+    /// those around, and a cooperative group may rebalance again and again for nothing.
+    fn unless_as_good(mut self, found: State) -> State {
+        if !self.racks.matter() {
+            return found;
+        }
+        self.state = State { shares: vec![Vec::new(); self.group.members.len()], owners: BTreeMap::new() };
+        for (member, owned) in self.group.owned.iter().enumerate() {
+            let wanted =
+                owned.iter().filter(|partition| self.group.wanted[member].contains(&partition.topic));
+            self.state.shares[member].extend(wanted);
+            self.state.owners.extend(self.state.shares[member].iter().map(|partition| (*partition, member)));
+        }
+        self.by_load = (0..self.group.members.len()).map(|member| (self.load(member), member)).collect();
+        let another = self.state.owners != found.owners && self.state.owners.len() == found.owners.len();
+        if another && self.is_balanced() && self.mismatches(&self.state) <= self.mismatches(&found) {
+            self.state
+        } else {
+            found
+        }
+    }
+
+    /// How many partitions are with members outside their racks.
+    fn mismatches(&self, state: &State) -> usize {
+        state.owners.iter().filter(|(partition, member)| self.racks.mismatch(**member, **partition)).count()
     }
 
     /// Lets a member keep what it had and may have.

@@ -6,9 +6,10 @@
 //!                                            └─ else ─────────────────────► general.rs (movements.rs)
 //! ```
 //!
-//! The outcome is that of Java's `AbstractStickyAssignor`, down to the ties, with three exceptions where Java errs: members
+//! The outcome is that of Java's `AbstractStickyAssignor`, down to the ties, with four exceptions where Java errs: members
 //! without topics do not make other members' subscriptions look alike; claims on partitions that do not exist count for
-//! nothing; and a partition never goes back to a former owner that does not want its topic any more.
+//! nothing; a partition never goes back to a former owner that does not want its topic any more; and partitions that nobody
+//! has a rack for stay where they are, as long as the whole is balanced.
 mod assign;
 mod claims;
 mod constrained;
