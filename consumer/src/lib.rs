@@ -29,6 +29,7 @@ mod record;
 mod requests;
 mod shared;
 mod stream;
+mod typed;
 
 pub use builder::ConsumerBuilder;
 pub use config::CONSUMER;
@@ -44,3 +45,6 @@ pub use machine::reset::OffsetReset;
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;
+pub use typed::{
+    DecodeError, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedIter, TypedRecord, TypedRecordStream,
+};

@@ -30,6 +30,7 @@ mod partitioner;
 mod producer;
 mod record;
 mod sync;
+mod typed;
 
 pub use builder::{Acks, ProducerBuilder};
 pub use config::PRODUCER;
@@ -41,3 +42,4 @@ pub use partitioner::Partitioner;
 pub use partitioner::partition_for_key;
 pub use producer::Producer;
 pub use record::{Record, RecordMetadata, RecordTopic};
+pub use typed::{TypedProducer, TypedRecord};
