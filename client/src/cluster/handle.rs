@@ -1,6 +1,7 @@
 //! The handle through which producers, consumers and admin clients see the cluster.
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -63,12 +64,14 @@ pub struct CallOptions {
     /// How long the broker may take before the connection counts as dead; `request.timeout.ms` if none is given. Requests
     /// that wait at the broker (JoinGroup) add that time.
     pub request_timeout: Option<Duration>,
+    /// Which connection it goes over; by its target if none is given.
+    pub class: Option<TrafficClass>,
 }
 
 impl CallOptions {
     /// The usual call, given up at `deadline`.
     pub fn until(deadline: Instant) -> Self {
-        Self { deadline, max_version: i16::MAX, request_timeout: None }
+        Self { deadline, max_version: i16::MAX, request_timeout: None, class: None }
     }
 }
 
@@ -92,6 +95,7 @@ impl Cluster {
             coordinators: Mutex::default(),
             machine: Mutex::new(machine),
             repeats: Mutex::default(),
+            next_member: AtomicU64::new(0),
             settings,
             world,
         });
@@ -279,10 +283,10 @@ impl Cluster {
         options: CallOptions,
     ) -> Result<(R::Response, i16), Error> {
         let shared = &self.inner.shared;
-        let class = match target {
+        let class = options.class.unwrap_or(match target {
             Target::Coordinator(CoordinatorKind::Group, _) => TrafficClass::Group,
             _ => TrafficClass::General,
-        };
+        });
         let timeout = options.request_timeout.unwrap_or(shared.settings.request_timeout);
         let mut tried = BTreeSet::new();
         let mut resent = false;
@@ -310,6 +314,11 @@ impl Cluster {
                 Err(Unanswered { error, .. }) => return Err(error),
             }
         }
+    }
+
+    /// A class that nobody else has: requests that wait at a broker for other members hold up nothing else.
+    pub fn new_member_class(&self) -> TrafficClass {
+        TrafficClass::Member(self.inner.shared.next_member.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Opens a connection of its own for a driver: one attempt, after the wait that earlier failures of this broker demand.

@@ -1,6 +1,7 @@
 //! What the handles of a client and its tasks share.
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) coordinators: Mutex<Coordinators>,
     pub(super) machine: Mutex<MetadataMachine>,
     pub(super) repeats: Mutex<Repeats>,
+    /// Numbers the connections that members join over.
+    pub(super) next_member: AtomicU64,
 }
 
 /// Who coordinates what, as far as somebody asked.

@@ -30,8 +30,11 @@ pub enum TrafficClass {
     Produce,
     /// A consumer's fetches, which wait at the broker.
     Fetch,
-    /// Group membership and commits.
+    /// Heartbeats and commits.
     Group,
+    /// One member's requests to join, which wait at the coordinator for other members; the number is from
+    /// `Cluster::new_member_class`.
+    Member(u64),
 }
 
 /// Whom a connection goes to.

@@ -1,0 +1,1 @@
+//! Stories of one member, with exact time.
