@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use courant_client::Kafka;
 use courant_client::config::Properties;
+use courant_membership::classic::ClassicSettings;
+use courant_protocol::embedded::PROTOCOL_TYPE;
 use courant_protocol::types::{TopicName, TopicPartition};
 
 use crate::assignor::{Assignor, PartitionAssignor};
 use crate::config::ConsumerSettings;
 use crate::consumer::Consumer;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::listener::{Listen, RebalanceListener};
+use crate::machine::group::{Group, GroupSettings};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
 
@@ -225,7 +228,8 @@ impl ConsumerBuilder {
     /// Starts to fetch in the background.
     ///
     /// # Errors
-    /// A property that is unknown, refused, or has a value that it does not take. No broker is asked for anything yet:
+    /// A property that is unknown, refused, or has a value that it does not take; [`ErrorKind::InvalidUse`] where topics and
+    /// partitions were given, [`ErrorKind::NoGroup`] where topics were given without a group. No broker is asked for anything yet:
     /// what they have against it is told by the first [`Consumer::poll`].
     ///
     /// # Cancel safety
@@ -235,8 +239,51 @@ impl ConsumerBuilder {
             return Err(error);
         }
         let settings = ConsumerSettings::new(&self.properties).map_err(courant_client::Error::from)?;
-        Ok(Consumer::spawn(self.kafka, settings, self.assignment))
+        let now = self.kafka.world().now();
+        let group = group_settings(&self.kafka, &settings, self.assignors);
+        let protocol = group.as_ref().and_then(GroupSettings::rebalance_protocol);
+        let group = group.zip(protocol).map(|(group, protocol)| Group::new(now, group, protocol));
+        if self.topics.is_some() {
+            if !self.assignment.is_empty() {
+                return Err(Error::mixed_assignment());
+            }
+            if settings.group.is_some() && group.is_none() {
+                let what = "the assignors have no rebalance protocol in common";
+                return Err(Error::new(ErrorKind::InvalidUse, what)
+                    .hinting("partition.assignment.strategy lists them; eager and cooperative ones do not mix"));
+            }
+        }
+        let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
+        if let Some(topics) = self.topics {
+            consumer.subscribe(topics)?;
+        }
+        Ok(consumer)
     }
+}
+
+/// What membership of a group goes by, where there is a group.
+fn group_settings(
+    kafka: &Kafka,
+    settings: &ConsumerSettings,
+    given: Vec<Arc<dyn PartitionAssignor>>,
+) -> Option<GroupSettings> {
+    let configured = settings.assignors.iter().map(|assignor| Arc::new(*assignor) as Arc<dyn PartitionAssignor>);
+    Some(GroupSettings {
+        classic: ClassicSettings {
+            group_id: settings.group.clone()?,
+            group_instance_id: settings.group_instance_id.clone(),
+            protocol_type: PROTOCOL_TYPE.to_owned(),
+            session_timeout: settings.session_timeout,
+            // As in Java: a rebalance waits for a member as long as the member may be silent.
+            rebalance_timeout: settings.max_poll_interval,
+            heartbeat_interval: settings.heartbeat_interval,
+            request_timeout: kafka.settings().request_timeout,
+            backoff: kafka.settings().retry_backoff,
+        },
+        assignors: if given.is_empty() { configured.collect() } else { given },
+        rack: Some(settings.rack.clone()).filter(|rack| !rack.is_empty()),
+        max_poll_interval: settings.max_poll_interval,
+    })
 }
 
 impl fmt::Debug for ConsumerBuilder {

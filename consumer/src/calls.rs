@@ -1,13 +1,18 @@
-//! Requests of the driver on the client's shared connections: questions about offsets, and commits.
+//! Requests of the driver on the client's shared connections: questions about offsets, commits, membership.
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use courant_client::Kafka;
+use courant_client::{CallOptions, CoordinatorKind, Kafka, Target, TrafficClass};
+use courant_membership::classic::{ClassicRequest, Ticket};
+use courant_protocol::api::Request;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::types::{NodeId, TopicPartition};
+use courant_protocol::messages::{
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse,
+};
+use courant_protocol::types::{ConsumerGroupMetadata, NodeId, TopicPartition};
 
 use crate::config::ConsumerSettings;
 use crate::error::{Error, ErrorKind};
@@ -27,6 +32,11 @@ pub(crate) enum CallDone {
     Answers(Vec<(Asked, Answer)>, Option<Error>),
     /// The answer to a commit.
     Commit(Result<BTreeMap<TopicPartition, ErrorCode>, Error>),
+    /// The answers to a member's requests.
+    Join(Ticket, Result<JoinGroupResponse, courant_client::Error>),
+    Sync(Ticket, Result<SyncGroupResponse, courant_client::Error>),
+    Heartbeat(Ticket, Result<HeartbeatResponse, courant_client::Error>),
+    Left(Result<LeaveGroupResponse, courant_client::Error>),
 }
 
 /// One call per broker and kind of question.
@@ -83,9 +93,59 @@ pub(crate) fn commit(
         for (topic, id) in lookup::topic_ids(kafka.cluster(), request.offsets.keys()) {
             ids.entry(topic).or_insert(id);
         }
-        let group = settings.group.as_deref().unwrap_or_default();
-        CallDone::Commit(lookup::send_commit(kafka.cluster(), group, &request.offsets, &ids, deadline).await)
+        let no_member =
+            || ConsumerGroupMetadata::no_member(settings.group.as_deref().unwrap_or_default());
+        let member = request.member.clone().unwrap_or_else(no_member);
+        CallDone::Commit(lookup::send_commit(kafka.cluster(), &member, &request.offsets, &ids, deadline).await)
     })
+}
+
+/// A member's request to the coordinator of its group; `lane` is the connection for those that wait there.
+pub(crate) fn membership(
+    kafka: &Kafka,
+    group: &str,
+    request: ClassicRequest,
+    lane: TrafficClass,
+    now: Instant,
+) -> Call {
+    let (kafka, target) = (kafka.clone(), Target::Coordinator(CoordinatorKind::Group, group.to_owned()));
+    let options = |timeout: Duration, class: Option<TrafficClass>| {
+        let deadline = now.checked_add(timeout).unwrap_or(now);
+        CallOptions { class, request_timeout: Some(timeout), ..CallOptions::until(deadline) }
+    };
+    match request {
+        ClassicRequest::Join(ticket, request, timeout) => {
+            let options = options(timeout, Some(lane));
+            Box::pin(async move { CallDone::Join(ticket, ask(&kafka, target, |_| request.clone(), options).await) })
+        }
+        ClassicRequest::Sync(ticket, request, timeout) => {
+            let options = options(timeout, Some(lane));
+            Box::pin(async move { CallDone::Sync(ticket, ask(&kafka, target, |_| request.clone(), options).await) })
+        }
+        ClassicRequest::Heartbeat(ticket, request, timeout) => {
+            // Its answer is waited for a shorter time than the connection's, which others use as well.
+            let options = CallOptions { request_timeout: None, ..options(timeout, None) };
+            Box::pin(async move {
+                CallDone::Heartbeat(ticket, ask(&kafka, target, |_| request.clone(), options).await)
+            })
+        }
+        ClassicRequest::Leave(leave, timeout) => {
+            let options = options(timeout, None);
+            Box::pin(async move {
+                CallDone::Left(ask(&kafka, target, |version| leave.request(version), options).await)
+            })
+        }
+    }
+}
+
+async fn ask<R: Request>(
+    kafka: &Kafka,
+    target: Target,
+    request: impl Fn(i16) -> R,
+    options: CallOptions,
+) -> Result<R::Response, courant_client::Error> {
+    let (response, _) = kafka.cluster().call_by_version(target, request, options).await?;
+    Ok(response)
 }
 
 async fn ask_committed(

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use courant_client::config::{ConfigError, ConfigErrorKind, Importance, Kind, Properties, Row, Table, Unit};
 
+use crate::assignor::{Assignor, UnknownAssignor};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
 
@@ -26,6 +27,11 @@ pub(crate) struct ConsumerSettings {
     pub(crate) max_decompressed_batch_bytes: usize,
     pub(crate) check_crcs: bool,
     pub(crate) rack: String,
+    pub(crate) group_instance_id: Option<String>,
+    pub(crate) assignors: Vec<Assignor>,
+    pub(crate) session_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) max_poll_interval: Duration,
 }
 
 impl ConsumerSettings {
@@ -46,7 +52,18 @@ impl ConsumerSettings {
             return Err(ConfigError::new(ConfigErrorKind::Value, "enable.auto.commit", text));
         }
         let interval = settings.millis("auto.commit.interval.ms")?;
+        let (session_timeout, heartbeat_interval) =
+            (settings.millis("session.timeout.ms")?, settings.millis("heartbeat.interval.ms")?);
+        if heartbeat_interval >= session_timeout {
+            let text = "property `heartbeat.interval.ms` has to be less than `session.timeout.ms`; a third of it is usual";
+            return Err(ConfigError::new(ConfigErrorKind::Value, "heartbeat.interval.ms", text));
+        }
         Ok(Self {
+            group_instance_id: settings.optional_text("group.instance.id")?.map(str::to_owned),
+            assignors: assignors(settings.list("partition.assignment.strategy")?)?,
+            session_timeout,
+            heartbeat_interval,
+            max_poll_interval: settings.millis("max.poll.interval.ms")?,
             auto_commit_interval: (auto && group.is_some()).then_some(interval),
             group,
             auto_offset_reset: offset_reset(settings.text("auto.offset.reset")?)?,
@@ -77,6 +94,16 @@ fn offset_reset(text: &str) -> Result<OffsetReset, ConfigError> {
         )
     };
     text.trim().parse().or_else(|_| text.trim().to_ascii_lowercase().parse()).map_err(wrong)
+}
+
+fn assignors(names: &[String]) -> Result<Vec<Assignor>, ConfigError> {
+    const NAME: &str = "partition.assignment.strategy";
+    let parse = |name: &String| {
+        name.parse().map_err(|error: UnknownAssignor| {
+            ConfigError::new(ConfigErrorKind::Value, NAME, format!("property `{NAME}`: {error}"))
+        })
+    };
+    names.iter().map(parse).collect()
 }
 
 const GROUP: &[Row] = &[
@@ -144,42 +171,41 @@ const FETCH: &[Row] = &[
 
 const MEMBERSHIP: &[Row] = &[
     Row::without_default("group.instance.id", Kind::String)
+        .not_empty()
         .importance(Importance::Medium)
         .kip(345)
-        .refused("group membership is not supported yet; partitions are assigned by hand")
-        .doc("A name by which a restarted member gets its partitions back."),
+        .doc("A name by which a restarted member gets its partitions back; each member of a group needs another."),
     Row::new("group.protocol", Kind::String, "classic")
         .one_of_in_any_case(&["classic", "consumer"])
+        .refuse_values(&[("consumer", "the protocol of KIP-848 is not supported yet")])
         .importance(Importance::High)
         .kip(848)
-        .accepted("partitions are assigned by hand")
         .doc("Which protocol members of a group speak."),
     Row::without_default("group.remote.assignor", Kind::String)
         .kip(848)
         .importance(Importance::Medium)
-        .accepted("partitions are assigned by hand")
+        .accepted("it belongs to group.protocol=consumer, which is not supported yet")
         .doc("Which assignor the brokers use."),
-    Row::new("partition.assignment.strategy", Kind::List, "")
+    Row::new("partition.assignment.strategy", Kind::List, "range,cooperative-sticky")
         .importance(Importance::Medium)
-        .accepted("partitions are assigned by hand")
-        .doc("Which assignors the members offer."),
+        .doc("Which assignors a member offers, best first: range, roundrobin, sticky, cooperative-sticky, or Java's names of them."),
     Row::new("session.timeout.ms", Kind::Int, "45000")
+        .at_least(1)
         .unit(Unit::Millis)
         .importance(Importance::High)
-        .accepted("partitions are assigned by hand")
+        .kip(735)
         .doc("After this time without a heartbeat a member is taken for dead."),
     Row::new("heartbeat.interval.ms", Kind::Int, "3000")
+        .at_least(1)
         .unit(Unit::Millis)
         .importance(Importance::High)
-        .accepted("partitions are assigned by hand")
-        .doc("How often a member sends a heartbeat."),
+        .doc("How often a member sends a heartbeat; less than the session timeout, a third of it at most."),
     Row::new("max.poll.interval.ms", Kind::Int, "300000")
         .at_least(1)
         .unit(Unit::Millis)
         .importance(Importance::Medium)
         .kip(62)
-        .accepted("partitions are assigned by hand")
-        .doc("After this time without a poll a member leaves its group."),
+        .doc("After this time without a poll a member leaves its group; as long does the group wait for it in a rebalance."),
     Row::new("exclude.internal.topics", Kind::Bool, "true")
         .importance(Importance::Medium)
         .accepted("topics are not subscribed to by pattern")
@@ -250,7 +276,10 @@ mod tests {
         let error = read(&[("max.pol.records", "5")]).unwrap_err();
         assert!(error.to_string().contains("did you mean `max.poll.records`?"), "{error}");
         assert!(read(&[("max.poll.records", "0")]).is_err());
-        assert!(read(&[("group.instance.id", "a")]).is_err());
+        assert!(read(&[("group.protocol", "consumer")]).is_err());
+        assert!(read(&[("session.timeout.ms", "3000")]).is_err());
+        let error = read(&[("partition.assignment.strategy", "rang")]).unwrap_err();
+        assert!(error.to_string().contains("range, roundrobin"), "{error}");
         assert!(read(&[("auto.offset.reset", "by_duration:PT1H")]).is_ok());
     }
 }

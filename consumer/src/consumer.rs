@@ -18,18 +18,18 @@ use crate::driver::Driver;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
+use crate::group::CloseOptions;
+use crate::listener::{Calling, Listen};
 use crate::lookup;
 use crate::machine::commit::{CommitId, Offsets, Persistence};
 use crate::machine::fetcher::FetchLimits;
-use crate::machine::position::Token;
-use crate::machine::reading::{Reading, ReadingSettings, SeekTo, Turn};
+use crate::machine::group::Group;
+use crate::machine::reading::{Reading, ReadingSettings, SeekTo};
 use crate::machine::reset::{EARLIEST, LATEST, OffsetReset};
-use crate::machine::stretch::{ReadRules, Slice, Taken};
+use crate::machine::stretch::ReadRules;
 use crate::machine::subscription::SubscriptionSettings;
 use crate::offsets::{OffsetAndMetadata, OffsetAndTimestamp};
-use crate::record::Batch;
 use crate::shared::Shared;
-use crate::stream::RecordStream;
 
 /// A consumer: records of assigned partitions, in order within each, fetched in the background from every broker at once.
 ///
@@ -71,12 +71,17 @@ use crate::stream::RecordStream;
 ///
 /// Dropping a consumer ends it at once, without a last commit and without waiting; [`Consumer::close`] commits.
 pub struct Consumer {
-    shared: Arc<Shared>,
-    kafka: Kafka,
-    settings: Arc<ConsumerSettings>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) kafka: Kafka,
+    pub(crate) settings: Arc<ConsumerSettings>,
     /// Contexts and buffers of the codecs: batches are decompressed by the task that polls.
-    scratch: CompressionScratch,
-    driver: Mutex<Option<Task>>,
+    pub(crate) scratch: CompressionScratch,
+    driver: Arc<Mutex<Option<Task>>>,
+    pub(crate) listener: Option<Arc<dyn Listen>>,
+    /// The call of the listener that is under way; whoever polls next goes on with it.
+    pub(crate) calling: Mutex<Option<Calling>>,
+    /// What a listener is given is the same consumer, but not its end.
+    pub(crate) is_for_listener: bool,
 }
 
 impl Consumer {
@@ -85,142 +90,42 @@ impl Consumer {
         ConsumerBuilder::new(kafka)
     }
 
-    pub(crate) fn spawn(kafka: Kafka, settings: ConsumerSettings, assignment: Vec<TopicPartition>) -> Self {
+    pub(crate) fn spawn(
+        kafka: Kafka,
+        settings: ConsumerSettings,
+        assignment: Vec<TopicPartition>,
+        group: Option<Group>,
+        listener: Option<Arc<dyn Listen>>,
+    ) -> Self {
         let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
         reading.assign(assignment);
+        reading.group = group;
         let (shared, settings) = (Arc::new(Shared::new(reading)), Arc::new(settings));
         let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
         let task = kafka.world().spawn("courant-consumer", driver.run());
-        Self { shared, kafka, settings, scratch: CompressionScratch::new(), driver: Mutex::new(Some(task)) }
-    }
-}
-
-/// Records.
-impl Consumer {
-    /// The next records, at most `max.poll.records`; waits until there are some. `None` once the consumer is closed.
-    ///
-    /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
-    /// partition comes next is a matter of what was fetched and of fairness.
-    ///
-    /// # Errors
-    /// What stops one partition is told once and does not stop the others: [`ErrorKind::CorruptRecord`],
-    /// [`ErrorKind::LogTruncated`], [`ErrorKind::OffsetOutOfRange`], [`ErrorKind::NoOffset`],
-    /// [`ErrorKind::TopicRecreated`]; that partition goes on after a seek. [`ErrorKind::UnknownTopic`] and missing
-    /// rights are told while the consumer keeps trying. If every partition has stopped, its error is told again.
-    ///
-    /// # Cancel safety
-    /// No record is lost: one counts as handed out only if the batch is returned.
-    pub async fn poll(&mut self) -> Result<Option<Batch>, Error> {
-        let poll = self.begin_poll();
-        poll_fn(|cx| self.poll_batch(cx, poll)).await
-    }
-
-    /// The records one by one, as values of their own.
-    ///
-    /// Asking for the next record says that the one before is finished. What the stream holds and did not give out when it
-    /// is dropped is not lost: the next poll, or stream, begins with it. For commits and the like while it runs see
-    /// [`RecordStream::consumer`].
-    ///
-    /// ```
-    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    /// # runtime.block_on(async {
-    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
-    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
-    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
-    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
-    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
-    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
-    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
-    /// use courant_consumer::Consumer;
-    /// use futures_util::StreamExt;
-    ///
-    /// let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).auto_offset_reset("earliest").start().await?;
-    /// let mut stream = orders.stream();
-    /// let first = stream.next().await.ok_or("the consumer is open")??;
-    /// assert_eq!((first.key(), first.value()), (Some(&b"42"[..]), Some(&b"open"[..])));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn stream(&mut self) -> RecordStream<'_> {
-        RecordStream::new(self)
-    }
-
-    /// What was handed out before is finished; gives the number of this poll.
-    pub(crate) fn begin_poll(&mut self) -> u64 {
-        let mut reading = self.shared.reading();
-        reading.give_back();
-        let poll = reading.begin_poll();
-        self.tell_of_room(&mut reading);
-        poll
-    }
-
-    fn poll_batch(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Batch>, Error>> {
-        let mut taken = Taken::default();
-        while taken.records < self.settings.max_poll_records {
-            match self.poll_turn(cx, taken.records == 0) {
-                Poll::Ready(Ok(Some(turn))) => self.read(turn, &mut taken),
-                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if taken.records == 0 => return Poll::Pending,
-                Poll::Pending => break,
-            }
-        }
-        let receipt = Some((Arc::clone(&self.shared), poll));
-        Poll::Ready(Ok(Some(Batch::new(taken.slices, taken.records, receipt))))
-    }
-
-    /// The partition whose turn it is; with `wait`, errors are told and the task is woken when there is something.
-    fn poll_turn(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Turn>, Error>> {
-        let now = self.kafka.world().now();
-        self.shared.poll_until(cx, |reading| {
-            if reading.is_closed() {
-                return Some(Ok(None));
-            }
-            match reading.poll_error(now).filter(|_| wait) {
-                Some(error) => Some(Err(error)),
-                None => reading.take_turn().map(|turn| Ok(Some(turn))),
-            }
-        })
-    }
-
-    /// Reads the records of a turn, outside the lock; nothing is added where the partition was moved meanwhile.
-    fn read(&mut self, mut turn: Turn, taken: &mut Taken) {
-        let (slices, records, bytes) = (taken.slices.len(), taken.records, taken.bytes);
-        let Turn { partition, position, stretch, .. } = &mut turn;
-        let max_records = self.settings.max_poll_records;
-        let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
-        let mut reading = self.shared.reading();
-        if !reading.end_turn(turn, taken.bytes - bytes, error) {
-            taken.slices.truncate(slices);
-            (taken.records, taken.bytes) = (records, bytes);
-        }
-        self.tell_of_room(&mut reading);
-    }
-
-    /// One slice for a stream, which then holds its records; `None` once the consumer is closed.
-    pub(crate) fn poll_slices(&mut self, cx: &Context<'_>) -> Poll<Result<Option<TakenSlices>, Error>> {
-        loop {
-            let turn = match self.poll_turn(cx, true) {
-                Poll::Ready(Ok(Some(turn))) => turn,
-                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            };
-            let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
-            let mut taken = Taken::default();
-            self.read(turn, &mut taken);
-            if taken.records > 0 {
-                self.shared.reading().note_streamed(&partition, token, before);
-                return Poll::Ready(Ok(Some((taken.slices, token))));
-            }
+        Self {
+            shared,
+            kafka,
+            settings,
+            scratch: CompressionScratch::new(),
+            driver: Arc::new(Mutex::new(Some(task))),
+            listener,
+            calling: Mutex::new(None),
+            is_for_listener: false,
         }
     }
 
-    /// Tells the driver where it waits for room.
-    fn tell_of_room(&self, reading: &mut Reading) {
-        if std::mem::take(&mut reading.fetcher.starved) {
-            self.shared.kick_driver();
+    /// The same consumer for a listener to work with.
+    pub(crate) fn for_listener(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            kafka: self.kafka.clone(),
+            settings: Arc::clone(&self.settings),
+            scratch: CompressionScratch::new(),
+            driver: Arc::clone(&self.driver),
+            listener: None,
+            calling: Mutex::new(None),
+            is_for_listener: true,
         }
     }
 }
@@ -230,12 +135,15 @@ impl Consumer {
     /// Replaces the assignment. Partitions that stay go on where they are; what was fetched of the others is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] if the group assigns the partitions.
     pub fn assign<P: Into<TopicPartition>>(
         &self,
         partitions: impl IntoIterator<Item = P>,
     ) -> Result<(), Error> {
         self.command(|reading| {
+            if reading.group.as_ref().is_some_and(Group::is_subscribed) {
+                return Err(Error::mixed_assignment());
+            }
             reading.assign(partitions.into_iter().map(Into::into).collect());
             Ok(())
         })
@@ -350,7 +258,7 @@ impl Consumer {
         })
     }
 
-    fn command<T>(&self, run: impl FnOnce(&mut Reading) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn command<T>(&self, run: impl FnOnce(&mut Reading) -> Result<T, Error>) -> Result<T, Error> {
         let mut reading = self.shared.reading();
         if reading.is_closed() {
             return Err(Error::closed());
@@ -401,8 +309,7 @@ impl Consumer {
     /// # Cancel safety
     /// A commit that was begun goes on when the future is dropped; commits reach the coordinator in the order of the calls.
     pub async fn commit(&self) -> Result<(), Error> {
-        let offsets = self.shared.reading().committable();
-        self.begin_commit(offsets, Persistence::Until(self.deadline()))?.await
+        self.begin_commit(self.take_committable(), Persistence::Until(self.deadline()))?.await
     }
 
     /// Commits these offsets, each that of the next record to read; see [`Record::next_offset`](crate::Record::next_offset).
@@ -426,8 +333,7 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::NoGroup`] and [`ErrorKind::Closed`].
     pub fn commit_async(&self) -> Result<Commit, Error> {
-        let offsets = self.shared.reading().committable();
-        self.begin_commit(offsets, Persistence::Once)
+        self.begin_commit(self.take_committable(), Persistence::Once)
     }
 
     /// Begins to commit these offsets; as [`Consumer::commit_async`].
@@ -443,6 +349,13 @@ impl Consumer {
         O: Into<OffsetAndMetadata>,
     {
         self.begin_commit(collect(offsets), Persistence::Once)
+    }
+
+    /// What a commit without offsets commits; all of it counts as finished from now on.
+    fn take_committable(&self) -> Offsets {
+        let mut reading = self.shared.reading();
+        reading.finish_committed();
+        reading.committable()
     }
 
     fn begin_commit(&self, offsets: Offsets, persistence: Persistence) -> Result<Commit, Error> {
@@ -576,7 +489,7 @@ impl Consumer {
             .collect())
     }
 
-    fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         let now = self.kafka.world().now();
         now.checked_add(self.kafka.settings().default_api_timeout).unwrap_or(now)
     }
@@ -590,17 +503,20 @@ impl Consumer {
     /// Finished are the records of all polls but the last, and those of the last one too if the application went through its
     /// batch to the end and has dropped it.
     ///
+    /// A member of a group leaves it, unless it is a static one: its listener hears of it first. Called by a listener, it
+    /// only begins to close.
+    ///
     /// # Errors
-    /// What became of the last commit, or a timeout; the consumer is closed nevertheless.
+    /// What became of the last commit, what the listener said, or a timeout; the consumer is closed nevertheless.
     ///
     /// # Cancel safety
-    /// When the future is dropped the consumer goes on closing in the background.
+    /// When the future is dropped the consumer goes on closing in the background; a listener that was running is dropped.
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let now = self.kafka.world().now();
-        let deadline = now.checked_add(timeout).unwrap_or(now);
-        self.shared.reading().close(deadline);
-        self.shared.kick_driver();
-        self.shared.wake_application();
+        self.close_with(CloseOptions::within(timeout)).await
+    }
+
+    /// Waits until the driver has come to its end.
+    pub(crate) async fn join(&self, deadline: Instant) -> Result<(), Error> {
         let ended = poll_fn(|cx| self.shared.poll_until(cx, Reading::close_result));
         let result =
             lookup::before(&self.kafka, deadline, ended, || late("the consumer was not closed in time"))
@@ -616,14 +532,13 @@ impl Consumer {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
-
-    pub(crate) fn settings(&self) -> &ConsumerSettings {
-        &self.settings
-    }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        if self.is_for_listener {
+            return;
+        }
         self.shared.reading().abandon();
         self.shared.kick_driver();
     }
@@ -638,9 +553,6 @@ impl fmt::Debug for Consumer {
             .finish_non_exhaustive()
     }
 }
-
-/// What a stream takes at a time: records of one partition, in a row, with the token of their position.
-pub(crate) type TakenSlices = (Vec<Slice>, Token);
 
 /// The result of a commit that was begun; dropping it leaves the commit alone.
 #[derive(Debug)]
@@ -672,7 +584,7 @@ where
     offsets.into_iter().map(|(partition, offset)| (partition.into(), offset.into())).collect()
 }
 
-fn late(what: &str) -> Error {
+pub(crate) fn late(what: &str) -> Error {
     let late = courant_client::Error::new(courant_client::ErrorKind::Timeout, what);
     Error::from(
         late.hinting("default.api.timeout.ms, or the time given for the call, sets how long is waited"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use courant_client::{Kafka, MetadataWatch, TopicsLease};
+use courant_client::{Kafka, MetadataWatch, TopicsLease, TrafficClass};
 use courant_protocol::types::{NodeId, TopicName, TopicPartition};
 use courant_protocol::wire::Str;
 use courant_runtime::{Rng, Sleep};
@@ -27,21 +27,25 @@ use crate::shared::Shared;
 
 /// The loop and what it owns.
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
-    kafka: Kafka,
-    settings: Arc<ConsumerSettings>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) kafka: Kafka,
+    pub(crate) settings: Arc<ConsumerSettings>,
     links: Links,
     /// Questions and commits that are out: a handful.
-    calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     watch: MetadataWatch,
     /// Keeps the assigned topics in the client's metadata.
-    lease: Option<TopicsLease>,
+    pub(crate) lease: Option<TopicsLease>,
     timer: Sleep,
     /// Until when the brokers' word that the fetch sessions have ended is waited for.
     sessions_until: Option<Instant>,
+    /// The connection over which this member joins.
+    pub(crate) lane: TrafficClass,
+    /// Whether a request waits on it.
+    pub(crate) lane_is_taken: bool,
     /// Ready once the client below is closed.
     client_closed: Pin<Box<dyn Future<Output = ()> + Send>>,
-    rng: Rng,
+    pub(crate) rng: Rng,
 }
 
 /// What a turn of the loop begins with.
@@ -72,6 +76,8 @@ impl Driver {
             watch: kafka.cluster().watch(),
             lease: None,
             sessions_until: None,
+            lane: kafka.cluster().new_member_class(),
+            lane_is_taken: false,
             timer: kafka.world().sleep_until(kafka.world().now()),
             rng: kafka.world().rng("courant-consumer/driver"),
             shared,
@@ -130,6 +136,7 @@ impl Driver {
             Event::Metadata => {
                 let views = views(&self.kafka, &reading.subscription.topics());
                 reading.handle_metadata(now, &views, jitter);
+                reading.note_view_changed();
             }
             Event::Link(node, LinkNews::Answer(answer)) => reading.handle_fetch(now, node, answer, jitter),
             Event::Link(_, LinkNews::Ready | LinkNews::Ended) => return,
@@ -144,6 +151,12 @@ impl Driver {
                 failure.into_iter().for_each(|error| note_failure(&mut reading, error));
             }
             Event::Call(CallDone::Commit(answer)) => reading.handle_commit(now, answer, jitter),
+            Event::Call(done) => {
+                if matches!(done, CallDone::Join(..) | CallDone::Sync(..)) {
+                    self.lane_is_taken = false;
+                }
+                reading.handle_member_answer(now, done, jitter);
+            }
         }
         drop(reading);
         self.shared.wake_application();
@@ -151,8 +164,10 @@ impl Driver {
 
     /// Sends what the state asks for; true when the consumer has ended.
     fn step(&mut self, now: Instant) -> bool {
+        self.divide_if_elected(now);
         let shared = Arc::clone(&self.shared);
         let mut reading = shared.reading();
+        self.poll_group(now, &mut reading);
         if let Some(topics) = reading.take_assignment_change() {
             self.follow(now, &mut reading, &topics);
         }
@@ -165,11 +180,13 @@ impl Driver {
         }
         if reading.is_closed() {
             self.send_commit(now, &mut reading);
+            self.send_membership(now, &mut reading);
             return self.end(now, &mut reading);
         }
         reading.poll_auto_commit(now);
         self.ask(now, &mut reading);
         self.send_commit(now, &mut reading);
+        self.send_membership(now, &mut reading);
         self.fetch(now, &mut reading);
         false
     }
@@ -178,9 +195,10 @@ impl Driver {
     fn follow(&mut self, now: Instant, reading: &mut Reading, topics: &[TopicName]) {
         let names = topics.iter().map(|topic| &**topic);
         self.lease = (!topics.is_empty()).then(|| self.kafka.cluster().want_existing_topics(names));
-        let views = views(&self.kafka, topics);
+        let assigned = reading.subscription.topics();
+        let views = views(&self.kafka, &assigned);
         // Those that the client has never heard of are on their way.
-        if views.len() == topics.len() {
+        if views.len() == assigned.len() {
             reading.handle_metadata(now, &views, self.rng.unit_f64());
         }
     }
@@ -212,10 +230,10 @@ impl Driver {
         }
     }
 
-    /// Brings the consumer to its end: last commits, then the fetch sessions; true when nothing is left to wait for.
+    /// Brings the consumer to its end: last commits, the farewell to the group, then the fetch sessions; true when nothing is left to wait for.
     fn end(&mut self, now: Instant, reading: &mut Reading) -> bool {
         let Some(deadline) = reading.closing_until() else { return true };
-        if !reading.commits.is_idle() && now < deadline {
+        if !(reading.commits.is_idle() && reading.has_departed()) && now < deadline {
             return false;
         }
         let until = *self.sessions_until.get_or_insert(deadline.min(now + SESSIONS_END));

@@ -180,17 +180,53 @@ impl Error {
             .hinting("give the builder a group, or set group.id")
     }
 
+    pub(crate) fn mixed_assignment() -> Self {
+        Self::new(ErrorKind::InvalidUse, "topics are subscribed to or partitions assigned by hand, not both")
+    }
+
+    /// A commit of somebody whom the group does not count any more.
+    pub(crate) fn not_a_member() -> Self {
+        Self::new(ErrorKind::CommitFailed, "the group went on without this member, and its partitions may be another's")
+            .hinting("max.poll.interval.ms and session.timeout.ms say how long a group waits for a member")
+    }
+
+    /// A rebalance listener failed.
+    pub(crate) fn listener(source: Box<dyn StdError + Send + Sync>) -> Self {
+        let mut error = Self::new(ErrorKind::Listener, "the rebalance listener failed");
+        error.edit().source = Some(Arc::from(source));
+        error
+    }
+
+    /// The group refused this member.
+    pub(crate) fn refused(error: courant_client::Error) -> Self {
+        let kind = match error.code() {
+            Some(ErrorCode::FENCED_INSTANCE_ID) => Some(ErrorKind::Fenced),
+            Some(
+                ErrorCode::INCONSISTENT_GROUP_PROTOCOL
+                | ErrorCode::INVALID_SESSION_TIMEOUT
+                | ErrorCode::INVALID_GROUP_ID
+                | ErrorCode::GROUP_MAX_SIZE_REACHED,
+            ) => Some(ErrorKind::Membership),
+            _ => None,
+        };
+        let error = Self::from(error);
+        match kind {
+            Some(kind) => error.with_kind(kind),
+            None => error,
+        }
+    }
+
     /// What a broker answered: `what` says what was asked.
     pub(crate) fn from_code(code: ErrorCode, what: impl Into<String>) -> Self {
         let client = courant_client::Error::from_code(code, what);
         let kind = match code {
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => ErrorKind::UnknownTopic,
             ErrorCode::OFFSET_OUT_OF_RANGE => ErrorKind::OffsetOutOfRange,
+            ErrorCode::REBALANCE_IN_PROGRESS => ErrorKind::RebalanceInProgress,
+            ErrorCode::FENCED_INSTANCE_ID => ErrorKind::Fenced,
             ErrorCode::ILLEGAL_GENERATION
             | ErrorCode::UNKNOWN_MEMBER_ID
-            | ErrorCode::FENCED_INSTANCE_ID
             | ErrorCode::STALE_MEMBER_EPOCH
-            | ErrorCode::REBALANCE_IN_PROGRESS
             | ErrorCode::OFFSET_METADATA_TOO_LARGE
             | ErrorCode::INVALID_COMMIT_OFFSET_SIZE => ErrorKind::CommitFailed,
             _ => ErrorKind::Client(client.kind()),

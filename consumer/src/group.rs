@@ -1,13 +1,17 @@
 //! The consumer as a member of a group: topics it subscribes to, events of rebalances, leaving.
-use std::time::Duration;
+use std::future::poll_fn;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use courant_protocol::types::{ConsumerGroupMetadata, TopicName};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, late};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::event::Event;
+use crate::listener::Calling;
+use crate::lookup;
+use crate::machine::group::{Departure, Group};
 
 /// Whether a closing consumer leaves its group (KIP-1092).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,35 +58,40 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::NoGroup`], [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] if partitions are assigned by hand.
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<(), Error> {
-        let _topics: Vec<TopicName> = topics.into_iter().map(Into::into).collect();
-        Err(Error::no_group())
+        let now = self.kafka.world().now();
+        self.command(|reading| reading.subscribe(now, topics.into_iter().map(Into::into).collect()))
     }
 
-    /// Leaves the group and lets go of its partitions: the listener hears of it, finished offsets are committed where
-    /// auto-commit is on.
+    /// The topics that are subscribed to.
+    pub fn subscription(&self) -> Vec<TopicName> {
+        let reading = self.shared.reading();
+        reading.group.iter().flat_map(|group| group.topics.iter().flatten().cloned()).collect()
+    }
+
+    /// Leaves the group and lets go of its partitions: the listener hears of it, and finished offsets are committed where
+    /// auto-commit is on. Takes at most `default.api.timeout.ms`. Without a subscription it does nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`], [`ErrorKind::Listener`].
+    /// [`ErrorKind::Closed`], [`ErrorKind::Listener`], or a timeout; the group is left nevertheless.
     ///
     /// # Cancel safety
     /// When the future is dropped the consumer goes on leaving in the background; a listener that was running is dropped.
     pub async fn unsubscribe(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// The next records, or the next change of the assignment; waits until there is one. `None` once the consumer is
-    /// closed.
-    ///
-    /// It is what [`Consumer::poll`] is made of. Calling it says that whatever the event before brought is dealt with:
-    /// records are finished, revoked partitions may go, records of assigned ones may come. The listener is not called.
-    ///
-    /// # Errors
-    /// As [`Consumer::poll`].
-    ///
-    /// # Cancel safety
-    /// No event is lost: one counts as given only if it is returned.
-    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
-        Ok(self.poll().await?.map(Event::Batch))
+        self.command(|_| Ok(()))?;
+        self.begin_poll();
+        let departure = Departure {
+            farewell: self.settings.group_instance_id.is_none(),
+            reason: "the consumer unsubscribed from all topics",
+            deadline: self.deadline(),
+        };
+        let leaving = Leaving { consumer: self, end: End::Unsubscribe(departure) };
+        let told = self.tell_of_departure(departure.deadline).await;
+        drop(leaving);
+        let left = poll_fn(|cx| {
+            self.shared.poll_until(cx, |reading| (reading.is_closed() || reading.has_departed()).then_some(()))
+        });
+        lookup::before(&self.kafka, departure.deadline, left, || late("the group was not left in time")).await?;
+        told
     }
 
     /// This member as it stands in its group now, for a transaction that commits its offsets (KIP-447).
@@ -90,8 +99,9 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::NoGroup`].
     pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata, Error> {
-        let group = self.settings().group.as_deref().ok_or_else(Error::no_group)?;
-        Ok(ConsumerGroupMetadata::no_member(group))
+        let group = self.settings.group.as_deref().ok_or_else(Error::no_group)?;
+        let member = self.shared.reading().group.as_ref().map(Group::metadata);
+        Ok(member.unwrap_or_else(|| ConsumerGroupMetadata::no_member(group)))
     }
 
     /// Makes the group rebalance although nothing that it knows of has changed (KIP-568); `reason` goes to the
@@ -100,8 +110,7 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::NoGroup`], [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] without a subscription.
     pub fn enforce_rebalance(&self, reason: &str) -> Result<(), Error> {
-        let _ = reason;
-        Err(Error::no_group())
+        self.command(|reading| reading.enforce_rebalance(reason))
     }
 
     /// As [`Consumer::close`], and says whether the group is left.
@@ -112,6 +121,75 @@ impl Consumer {
     /// # Cancel safety
     /// As [`Consumer::close`].
     pub async fn close_with(&self, options: CloseOptions) -> Result<(), Error> {
-        self.close(options.timeout).await
+        let now = self.kafka.world().now();
+        let deadline = now.checked_add(options.timeout).unwrap_or(now);
+        let farewell = match options.leave {
+            Leave::Default => self.settings.group_instance_id.is_none(),
+            Leave::Leave => true,
+            Leave::Remain => false,
+        };
+        let leaving = Leaving { consumer: self, end: End::Close { deadline, farewell } };
+        if self.is_for_listener {
+            // Its own end would be waited for.
+            return Ok(());
+        }
+        let told = self.tell_of_departure(deadline).await;
+        drop(leaving);
+        self.join(deadline).await.and(told)
+    }
+
+    /// Commits what is finished, and lets the listener hear that all partitions go.
+    async fn tell_of_departure(&self, deadline: Instant) -> Result<(), Error> {
+        let begun = self.calling().take();
+        let earlier = match begun {
+            Some(calling) => self.hear_out(calling, deadline).await,
+            None => Ok(()),
+        };
+        let going = {
+            let mut reading = self.shared.reading();
+            if reading.is_closed() {
+                return earlier;
+            }
+            reading.begin_departure(deadline)
+        };
+        self.shared.kick_driver();
+        let (Some((change, partitions)), Some(listener)) = (going, &self.listener) else { return earlier };
+        let calling = Arc::clone(listener).call(self.for_listener(), change, partitions);
+        earlier.and(self.hear_out(calling, deadline).await)
+    }
+
+    async fn hear_out(&self, calling: Calling, deadline: Instant) -> Result<(), Error> {
+        let late = || late("the rebalance listener did not end in time");
+        lookup::before(&self.kafka, deadline, calling, late).await?.map_err(Error::listener)
+    }
+
+    fn calling(&self) -> MutexGuard<'_, Option<Calling>> {
+        self.calling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What follows when the listener has heard that its partitions go.
+#[derive(Clone, Copy)]
+enum End {
+    Unsubscribe(Departure),
+    Close { deadline: Instant, farewell: bool },
+}
+
+/// A farewell that goes on when the future that began it is dropped.
+struct Leaving<'a> {
+    consumer: &'a Consumer,
+    end: End,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut reading = self.consumer.shared.reading();
+        match self.end {
+            End::Unsubscribe(departure) => reading.depart_by(departure),
+            End::Close { deadline, farewell } => reading.close(deadline, farewell),
+        }
+        drop(reading);
+        self.consumer.shared.kick_driver();
+        self.consumer.shared.wake_application();
     }
 }

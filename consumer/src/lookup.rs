@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use courant_client::{CallOptions, Cluster, CoordinatorKind, Kafka, Target};
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::types::{LeaderEpoch, NodeId, TopicPartition, UnixMillis};
+use courant_protocol::types::{ConsumerGroupMetadata, LeaderEpoch, NodeId, TopicPartition, UnixMillis};
 
 use crate::error::{Error, ErrorKind};
 use crate::machine::isolation::IsolationLevel;
@@ -70,19 +70,19 @@ pub(crate) async fn ask_committed(
 /// Sends one commit to the group's coordinator.
 pub(crate) async fn send_commit(
     cluster: &Cluster,
-    group: &str,
+    member: &ConsumerGroupMetadata,
     offsets: &BTreeMap<TopicPartition, OffsetAndMetadata>,
     ids: &TopicIds,
     deadline: Instant,
 ) -> Result<BTreeMap<TopicPartition, ErrorCode>, Error> {
-    let request = |version| requests::offset_commit_request(group, offsets, ids, version);
+    let request = |version| requests::offset_commit_request(member, offsets, ids, version);
     let mut options = CallOptions::until(deadline);
     options.max_version = requests::offsets_version_cap(offsets.keys(), ids);
-    let target = Target::Coordinator(CoordinatorKind::Group, group.to_owned());
+    let target = Target::Coordinator(CoordinatorKind::Group, member.group_id.clone());
     let (response, _) = cluster.call_by_version(target, request, options).await?;
     let codes = requests::offset_commit_answer(response, ids);
     if codes.values().any(|code| code.refreshes_coordinator()) {
-        cluster.forget_coordinator(CoordinatorKind::Group, group);
+        cluster.forget_coordinator(CoordinatorKind::Group, &member.group_id);
     }
     Ok(codes)
 }

@@ -21,6 +21,7 @@ use courant_protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use courant_protocol::types::{
+    ConsumerGroupMetadata,
     LeaderEpoch, NodeId, Offset, PartitionId, ProducerId, TopicId, TopicName, TopicPartition, UnixMillis,
 };
 use courant_protocol::wire::{Records, Str};
@@ -258,9 +259,9 @@ fn answered(topic: &str, id: TopicId, index: i32, ids: &TopicIds) -> Option<Topi
     Some(TopicPartition { topic: name.clone(), partition: PartitionId(index) })
 }
 
-/// An OffsetCommit request of a consumer that is no member of its group.
+/// An OffsetCommit request of a member, or of a consumer that is no member of its group.
 pub(crate) fn offset_commit_request(
-    group: &str,
+    member: &ConsumerGroupMetadata,
     offsets: &BTreeMap<TopicPartition, OffsetAndMetadata>,
     ids: &TopicIds,
     version: i16,
@@ -283,7 +284,14 @@ pub(crate) fn offset_commit_request(
             });
         },
     );
-    OffsetCommitRequest { group_id: Str::from(group), topics, ..OffsetCommitRequest::default() }
+    OffsetCommitRequest {
+        group_id: Str::from(&*member.group_id),
+        generation_id_or_member_epoch: member.generation_id,
+        member_id: Str::from(&*member.member_id),
+        group_instance_id: member.group_instance_id.as_deref().map(Str::from),
+        topics,
+        ..OffsetCommitRequest::default()
+    }
 }
 
 /// The answer to OffsetCommit.

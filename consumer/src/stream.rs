@@ -1,7 +1,7 @@
 //! Records one by one, as a [`Stream`](futures_core::Stream) of values of their own.
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use courant_protocol::record::RecordMark;
 use courant_protocol::types::Offset;
@@ -89,6 +89,7 @@ impl Stream for RecordStream<'_> {
                 this.consumer.shared().reading().end_streamed();
                 this.chunk = None;
             }
+            ready!(this.consumer.poll_calling(cx))?;
             this.consumer.begin_poll();
             match this.consumer.poll_slices(cx) {
                 Poll::Ready(Ok(Some((slices, token)))) => {
@@ -106,7 +107,10 @@ impl Stream for RecordStream<'_> {
 impl Drop for RecordStream<'_> {
     fn drop(&mut self) {
         self.note_progress();
-        self.consumer.shared().reading().give_back();
+        let now = self.consumer.kafka.world().now();
+        let mut reading = self.consumer.shared().reading();
+        reading.give_back();
+        reading.end_group_poll(now);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use courant_client::retry::Backoff;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::types::TopicPartition;
+use courant_protocol::types::{ConsumerGroupMetadata, TopicPartition};
 
 use crate::error::Error;
 use crate::offsets::OffsetAndMetadata;
@@ -37,6 +37,8 @@ pub(crate) struct CommitRequest {
     pub(crate) offsets: Offsets,
     /// When the answer is of no more use.
     pub(crate) deadline: Option<Instant>,
+    /// Who commits; none where there is no group.
+    pub(crate) member: Option<ConsumerGroupMetadata>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Commits {
     committed: Offsets,
     auto: Option<Auto>,
     backoff: Backoff,
+    /// The group rebalances: nothing is sent until that is over.
+    held: bool,
 }
 
 /// The timer of auto-commit.
@@ -82,6 +86,7 @@ impl Commits {
             committed: Offsets::new(),
             auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
             backoff,
+            held: false,
         }
     }
 
@@ -148,12 +153,46 @@ impl Commits {
         }
     }
 
+    /// Auto-commit has to wait for its next turn, because nothing can be committed now.
+    pub(crate) fn postpone_auto(&mut self, now: Instant) {
+        if let Some(auto) = &mut self.auto {
+            auto.due = now + auto.interval.max(Duration::from_millis(1));
+        }
+    }
+
+    /// Commits what the application has finished of partitions that it gives up; tried until `deadline`.
+    pub(crate) fn commit_finished(&mut self, finished: Offsets, deadline: Instant) {
+        let news = self.news(finished);
+        if !news.is_empty() {
+            self.push(Vec::new(), news, Persistence::Until(deadline));
+        }
+    }
+
+    /// Holds commits back while the group rebalances, or lets them go.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The group went on without this member: what it wanted to commit is not sent, and not sent again, since others may
+    /// have gone further.
+    pub(crate) fn refuse_all(&mut self, why: &Error) {
+        while let Some(job) = self.queue.pop_front() {
+            self.finish(job, &Err(why.clone()));
+        }
+        if let Some(job) = self.in_flight.as_mut().filter(|job| job.persistence != Persistence::Auto) {
+            job.persistence = Persistence::Once;
+        }
+    }
+
     /// The next request, where none is in flight.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<CommitRequest> {
         if self.in_flight.is_some() {
             return None;
         }
         self.expire(now);
+        if self.held {
+            return None;
+        }
         while self.queue.front().is_some_and(|job| job.offsets.is_empty()) {
             let job = self.queue.pop_front()?;
             self.finish(job, &Ok(()));
@@ -167,7 +206,7 @@ impl Commits {
             Persistence::Until(deadline) => Some(deadline),
             Persistence::Once | Persistence::Auto => None,
         };
-        let request = CommitRequest { offsets: job.offsets.clone(), deadline };
+        let request = CommitRequest { offsets: job.offsets.clone(), deadline, member: None };
         self.in_flight = Some(job);
         Some(request)
     }
@@ -287,7 +326,7 @@ impl Commits {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let auto = self.auto.as_ref().map(|auto| auto.due);
         let front = self.queue.front().filter(|_| self.in_flight.is_none());
-        let retry = front.and_then(|job| job.not_before);
+        let retry = front.and_then(|job| job.not_before).filter(|_| !self.held);
         let late = front.and_then(|job| match job.persistence {
             Persistence::Until(deadline) => Some(deadline),
             Persistence::Once | Persistence::Auto => None,
@@ -308,7 +347,10 @@ impl Commits {
 /// Whether a commit that somebody waits for is tried again.
 fn retries(error: &Error) -> bool {
     // The id of a topic may be newer than the coordinator's or the client's view; metadata catches up.
-    error.is_retriable() || error.code() == Some(ErrorCode::UNKNOWN_TOPIC_ID)
+    // A rebalance ends, and what is still owned then can be committed.
+    error.is_retriable()
+        || error.code() == Some(ErrorCode::UNKNOWN_TOPIC_ID)
+        || error.kind() == crate::ErrorKind::RebalanceInProgress
 }
 
 #[cfg(test)]

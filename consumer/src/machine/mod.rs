@@ -7,14 +7,18 @@
 //! | `fetcher`, `fetch_session` | which broker is asked for what, and how much |
 //! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
 //! | `commit` | in which order offsets reach the coordinator |
+//! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
 pub(crate) mod buffer;
 pub(crate) mod commit;
+pub(crate) mod election;
 pub(crate) mod fetch_session;
 pub(crate) mod fetcher;
+pub(crate) mod group;
 pub(crate) mod isolation;
 pub(crate) mod partition;
 pub(crate) mod position;
 pub(crate) mod reading;
+mod rebalance;
 pub(crate) mod reset;
 pub(crate) mod stretch;
 pub(crate) mod subscription;

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use courant_membership::classic::Standing;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, Offset, TopicName, TopicPartition, UnixMillis};
 
 use super::buffer::Buffer;
 use super::commit::{CommitId, CommitRequest, Commits, Persistence};
 use super::fetcher::{Arrival, FetchAnswer, FetchLimits, FetchPlan, Fetcher};
+use super::group::{Departure, Group};
 use super::isolation::{AbortedTransactions, IsolationLevel};
 use super::partition::Stage;
 use super::position::{Position, Token};
@@ -49,11 +51,15 @@ pub(crate) struct Reading {
     wants_metadata: bool,
     next_refresh: Option<Instant>,
     refreshes: u32,
-    assignment_changed: bool,
+    pub(super) assignment_changed: bool,
     hints: Vec<LeaderHint>,
     last_commit: Option<CommitId>,
+    /// The generation in which the commit in flight was sent.
+    committing_as: i32,
     /// What the application has to be told although no partition of its own stopped, such as refused credentials.
-    report: Option<Error>,
+    pub(super) report: Option<Error>,
+    /// The membership of a group, where there is a group.
+    pub(crate) group: Option<Group>,
     end: End,
 }
 
@@ -104,7 +110,9 @@ impl Reading {
             assignment_changed: false,
             hints: Vec::new(),
             last_commit: None,
+            committing_as: -1,
             report: None,
+            group: None,
             end: End::Open,
             settings,
         }
@@ -174,6 +182,22 @@ impl Reading {
         };
         let position = self.position(partition).ok()??;
         Some(u64::try_from(end?.0.saturating_sub(position.offset.0)).unwrap_or(0))
+    }
+
+    /// The application commits everything that it was given: that is finished now, so that auto-commit does not go back
+    /// behind it.
+    pub(crate) fn finish_committed(&mut self) {
+        let streamed = self.streaming.clone();
+        for (partition, token, position) in self.handed_out.iter().chain(&streamed) {
+            if let Some(state) = self.subscription.current_mut(partition, *token) {
+                state.finished = Some(*position);
+            }
+        }
+    }
+
+    /// Whether a partition has records to hand out.
+    pub(crate) fn has_turn(&self) -> bool {
+        self.buffer.has_turn()
     }
 
     /// What a commit without offsets commits.
@@ -312,9 +336,18 @@ impl Reading {
         self.report = Some(error);
     }
 
-    /// The topics of the assignment, if it has changed since the last time.
+    /// The topics of the assignment, and those that a member has to know, if they have changed since the last time.
     pub(crate) fn take_assignment_change(&mut self) -> Option<Vec<TopicName>> {
-        std::mem::take(&mut self.assignment_changed).then(|| self.subscription.topics())
+        if !std::mem::take(&mut self.assignment_changed) {
+            return None;
+        }
+        let mut topics = self.subscription.topics();
+        if let Some(group) = &self.group {
+            topics.extend(group.topics.iter().flatten().chain(&group.group_topics).cloned());
+            topics.sort();
+            topics.dedup();
+        }
+        Some(topics)
     }
 
     /// The questions that are to be asked now.
@@ -477,8 +510,20 @@ impl Reading {
 
     /// Sends what auto-commit has to say, if its time has come.
     pub(crate) fn poll_auto_commit(&mut self, now: Instant) {
-        if self.commits.auto_due(now) {
-            self.commits.auto_commit(now, self.subscription.finished());
+        if !self.commits.auto_due(now) {
+            return;
+        }
+        match self.commit_standing() {
+            Standing::Member => self.commits.auto_commit(now, self.subscription.finished()),
+            Standing::Rebalancing | Standing::Outside => self.commits.postpone_auto(now),
+        }
+    }
+
+    /// What a commit can hope for; one that is no member of its group commits unless the group has members.
+    fn commit_standing(&self) -> Standing {
+        match &self.group {
+            Some(group) if group.is_subscribed() => group.classic.standing(),
+            _ => Standing::Member,
         }
     }
 
@@ -486,7 +531,17 @@ impl Reading {
     pub(crate) fn poll_commit(&mut self, now: Instant) -> Option<CommitRequest> {
         let subscription = &self.subscription;
         self.commits.refuse(|partition| subscription.recreated(partition));
-        self.commits.poll_request(now)
+        let standing = self.commit_standing();
+        let closing = self.is_closed() && standing == Standing::Rebalancing;
+        match standing {
+            Standing::Outside => self.commits.refuse_all(&Error::not_a_member()),
+            // The answer may come too late for a consumer that is closing: what it was before may still count.
+            Standing::Member | Standing::Rebalancing => self.commits.hold(standing == Standing::Rebalancing && !closing),
+        }
+        let mut request = self.commits.poll_request(now)?;
+        request.member = self.group.as_ref().map(Group::metadata);
+        self.committing_as = request.member.as_ref().map_or(-1, |member| member.generation_id);
+        Some(request)
     }
 
     /// Takes what came of a commit.
@@ -499,6 +554,11 @@ impl Reading {
         // A topic whose id the coordinator does not know may be another one by now.
         self.wants_metadata |=
             answer.iter().flat_map(BTreeMap::values).any(|code| *code == ErrorCode::UNKNOWN_TOPIC_ID);
+        if let Some(group) = self.group.as_mut().filter(|group| group.is_subscribed()) {
+            let mut codes: Vec<_> = answer.iter().flat_map(BTreeMap::values).copied().collect();
+            codes.dedup();
+            codes.into_iter().for_each(|code| group.classic.handle_commit_code(self.committing_as, code));
+        }
         self.commits.handle_answer(now, answer, jitter);
     }
 
@@ -521,6 +581,7 @@ impl Reading {
             self.commits.next_deadline(),
             self.next_refresh,
             self.closing_until(),
+            self.group.as_ref().and_then(|group| group.next_deadline(now)),
         ];
         times.into_iter().flatten().min()
     }
@@ -528,12 +589,14 @@ impl Reading {
 
 /// The end.
 impl Reading {
-    /// No record is handed out any more; commits may go on until `deadline`.
-    pub(crate) fn close(&mut self, deadline: Instant) {
+    /// No record is handed out any more; commits may go on until `deadline`, and then the group is left, with a `farewell`
+    /// or without.
+    pub(crate) fn close(&mut self, deadline: Instant, farewell: bool) {
         if !matches!(self.end, End::Open) {
             return;
         }
         self.end = End::Closing(deadline);
+        self.depart_by(Departure { farewell, reason: "the consumer is being closed", deadline });
         if self.commits.is_auto() {
             let finished = self.commits.news(self.subscription.finished());
             self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));

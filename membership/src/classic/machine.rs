@@ -177,6 +177,13 @@ impl Classic {
         }
     }
 
+    /// The owner cannot make sense of what it was given.
+    pub fn assignment_failed(&mut self, error: Error) {
+        if matches!(self.stage, Stage::Assigning) {
+            self.fail(error, Fenced::No);
+        }
+    }
+
     /// The owner has taken over what it was given.
     pub fn assigned_done(&mut self) {
         if matches!(self.stage, Stage::Assigning) {
@@ -236,13 +243,14 @@ impl Classic {
         self.events.pop_front()
     }
 
-    /// The next request to send. `protocols` is asked at the moment of a JoinGroup, so that it says what is owned then; it
-    /// is given the generation that this was owned in.
-    pub fn poll_request(
-        &mut self,
-        now: Instant,
-        protocols: impl FnOnce(&Member) -> Vec<Protocol>,
-    ) -> Option<ClassicRequest> {
+    /// Whether the next request is a JoinGroup: the owner then hands what it offers to [`Self::poll_request`], so that it
+    /// says what is owned at that moment.
+    pub fn joins_now(&self, now: Instant) -> bool {
+        self.leaves.is_empty() && matches!(self.stage, Stage::Joining(Call::At(at)) if at <= now)
+    }
+
+    /// The next request to send. `protocols` are what the member offers, where [`Self::joins_now`].
+    pub fn poll_request(&mut self, now: Instant, protocols: Vec<Protocol>) -> Option<ClassicRequest> {
         if let Some(leave) = self.leaves.pop_front() {
             self.leaves_in_flight += 1;
             return Some(ClassicRequest::Leave(leave, self.settings.request_timeout));
@@ -250,16 +258,10 @@ impl Classic {
         self.poll_join(now, protocols).or_else(|| self.poll_sync(now)).or_else(|| self.poll_heartbeat(now))
     }
 
-    fn poll_join(
-        &mut self,
-        now: Instant,
-        protocols: impl FnOnce(&Member) -> Vec<Protocol>,
-    ) -> Option<ClassicRequest> {
-        let Stage::Joining(Call::At(at)) = self.stage else { return None };
-        if at > now {
+    fn poll_join(&mut self, now: Instant, protocols: Vec<Protocol>) -> Option<ClassicRequest> {
+        if !self.joins_now(now) {
             return None;
         }
-        let protocols = protocols(&self.member);
         let request = request::join(&self.settings, &self.member, &protocols, &self.reason);
         self.offered = protocols.into_iter().map(|protocol| protocol.name).collect();
         let ticket = self.new_ticket();

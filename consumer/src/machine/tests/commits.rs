@@ -74,7 +74,7 @@ fn closing_commits_what_is_finished_and_nothing_twice() {
     let mut world = two_polls();
     world.poll().unwrap();
     world.poll().unwrap();
-    world.reading.close(world.now + ms(1000));
+    world.reading.close(world.now + ms(1000), true);
     let request = world.reading.commits.poll_request(world.now).unwrap();
     assert_eq!(request.offsets[&a(0)].offset, Offset(4));
     assert!(world.reading.close_result().is_none());

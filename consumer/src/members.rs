@@ -1,0 +1,95 @@
+//! The driver's work for the membership of a group: requests to the coordinator, and the leader's division.
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use courant_client::{CoordinatorKind, Kafka};
+use courant_membership::classic::ClassicRequest;
+use courant_protocol::types::TopicName;
+
+use crate::assignor::GroupCluster;
+use crate::calls::{self, CallDone};
+use crate::driver::Driver;
+use crate::machine::reading::Reading;
+
+impl Driver {
+    /// Divides the partitions of the group, where this member leads it and the metadata of all its topics are known. No
+    /// lock is held meanwhile: the assignor may be the application's.
+    pub(crate) fn divide_if_elected(&mut self, now: Instant) {
+        let snapshot = self.kafka.cluster().snapshot();
+        let Some(electing) = self.shared.reading().take_election(|topic| snapshot.topic(topic).is_some()) else {
+            return;
+        };
+        let topics = electing.topics();
+        let division = electing.divide(&view_of(&self.kafka, &topics, true));
+        let mut reading = self.shared.reading();
+        let view = view_of(&self.kafka, &topics, reading.watches_racks());
+        reading.elected_from(now, division, view);
+        reading.poll_group(now);
+    }
+
+    /// Moves the group on, and wakes the application where there is something for it to hear.
+    pub(crate) fn poll_group(&mut self, now: Instant, reading: &mut Reading) {
+        reading.poll_group(now);
+        if let Some((topics, racks)) = reading.take_changed_view() {
+            reading.handle_view(&view_of(&self.kafka, &topics, racks));
+            reading.poll_group(now);
+        }
+        if reading.has_news() {
+            self.shared.wake_application();
+        }
+    }
+
+    /// Sends what the member has to say.
+    pub(crate) fn send_membership(&mut self, now: Instant, reading: &mut Reading) {
+        let settings = Arc::clone(&self.settings);
+        let group = settings.group.as_deref().unwrap_or_default();
+        if reading.take_coordinator_doubt() {
+            self.kafka.cluster().forget_coordinator(CoordinatorKind::Group, group);
+        }
+        while let Some(request) = reading.poll_membership(now) {
+            if matches!(request, ClassicRequest::Join(..) | ClassicRequest::Sync(..)) {
+                // An earlier one is still waiting there, and would hold this one up.
+                if std::mem::replace(&mut self.lane_is_taken, true) {
+                    self.lane = self.kafka.cluster().new_member_class();
+                }
+            }
+            self.calls.push(calls::membership(&self.kafka, group, request, self.lane, now));
+        }
+    }
+}
+
+impl Reading {
+    /// Hands the answer to a member's request to the machine that asked.
+    pub(crate) fn handle_member_answer(&mut self, now: Instant, done: CallDone, jitter: f64) {
+        let Some(group) = &mut self.group else { return };
+        let classic = &mut group.classic;
+        match done {
+            CallDone::Join(ticket, answer) => classic.handle_join(now, ticket, answer, jitter),
+            CallDone::Sync(ticket, answer) => classic.handle_sync(now, ticket, answer, jitter),
+            CallDone::Heartbeat(ticket, answer) => classic.handle_heartbeat(now, ticket, answer, jitter),
+            CallDone::Left(answer) => {
+                // Nobody asks again: the session ends by itself where the farewell was lost.
+                if let Err(error) = answer {
+                    tracing::debug!(target: "courant::consumer", %error, "the coordinator did not hear the farewell");
+                }
+                classic.handle_left();
+            }
+            CallDone::Answers(..) | CallDone::Commit(_) => {}
+        }
+    }
+}
+
+/// What the client knows of these topics, with the racks of their replicas where `racks`.
+fn view_of(kafka: &Kafka, topics: &BTreeSet<TopicName>, racks: bool) -> GroupCluster {
+    let snapshot = kafka.cluster().snapshot();
+    let rack_of = |node: &courant_protocol::types::NodeId| {
+        let broker = snapshot.broker(*node).filter(|_| racks)?;
+        broker.rack.clone()
+    };
+    let known = topics.iter().filter_map(|name| snapshot.topic(name));
+    known.fold(GroupCluster::new(), |cluster, topic| {
+        let partitions = topic.partitions.iter().map(|partition| partition.replicas.iter().filter_map(rack_of));
+        cluster.with_racks(topic.name.clone(), partitions)
+    })
+}

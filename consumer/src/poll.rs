@@ -1,0 +1,251 @@
+//! Handing out: records and changes of the assignment, to the task that asks for them.
+use std::future::poll_fn;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use courant_protocol::types::TopicPartition;
+use courant_runtime::World;
+
+use crate::consumer::Consumer;
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::event::Event;
+use crate::listener::Change;
+use crate::machine::position::Token;
+use crate::machine::reading::{Reading, Turn};
+use crate::machine::stretch::{Slice, Taken};
+use crate::record::Batch;
+use crate::shared::Shared;
+use crate::stream::RecordStream;
+
+/// Records.
+impl Consumer {
+    /// The next records, at most `max.poll.records`; waits until there are some. `None` once the consumer is closed.
+    ///
+    /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
+    /// partition comes next is a matter of what was fetched and of fairness.
+    ///
+    /// # Errors
+    /// What stops one partition is told once and does not stop the others: [`ErrorKind::CorruptRecord`],
+    /// [`ErrorKind::LogTruncated`], [`ErrorKind::OffsetOutOfRange`], [`ErrorKind::NoOffset`],
+    /// [`ErrorKind::TopicRecreated`]; that partition goes on after a seek. [`ErrorKind::UnknownTopic`] and missing
+    /// rights are told while the consumer keeps trying. If every partition has stopped, its error is told again.
+    ///
+    /// # Cancel safety
+    /// No record is lost: one counts as handed out only if the batch is returned.
+    pub async fn poll(&mut self) -> Result<Option<Batch>, Error> {
+        loop {
+            match self.next_event().await? {
+                Some(Event::Batch(batch)) => return Ok(Some(batch)),
+                Some(Event::Assigned(partitions)) => self.call_listener(Change::Assigned, partitions),
+                Some(Event::Revoked(partitions)) => self.call_listener(Change::Revoked, partitions),
+                Some(Event::Lost(partitions)) => self.call_listener(Change::Lost, partitions),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next records, or the next change of the assignment; waits until there is one. `None` once the consumer is
+    /// closed.
+    ///
+    /// It is what [`Consumer::poll`] is made of. Calling it says that whatever the event before brought is dealt with:
+    /// records are finished, revoked partitions may go, records of assigned ones may come. The listener is not called.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// No event is lost: one counts as given only if it is returned.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_calling(cx)).await?;
+        let poll = self.begin_poll();
+        let _idle = self.wait_begins();
+        poll_fn(|cx| self.poll_event(cx, poll)).await
+    }
+
+    /// The records one by one, as values of their own.
+    ///
+    /// Asking for the next record says that the one before is finished. What the stream holds and did not give out when it
+    /// is dropped is not lost: the next poll, or stream, begins with it. For commits and the like while it runs see
+    /// [`RecordStream::consumer`].
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// use courant_consumer::Consumer;
+    /// use futures_util::StreamExt;
+    ///
+    /// let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).auto_offset_reset("earliest").start().await?;
+    /// let mut stream = orders.stream();
+    /// let first = stream.next().await.ok_or("the consumer is open")??;
+    /// assert_eq!((first.key(), first.value()), (Some(&b"42"[..]), Some(&b"open"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stream(&mut self) -> RecordStream<'_> {
+        RecordStream::new(self)
+    }
+
+    /// What was handed out before is finished; gives the number of this poll.
+    pub(crate) fn begin_poll(&mut self) -> u64 {
+        let mut reading = self.shared.reading();
+        reading.give_back();
+        let poll = reading.begin_poll();
+        self.tell_of_room(&mut reading);
+        if reading.group.is_some() && reading.begin_group_poll(self.kafka.world().now()) {
+            self.shared.kick_driver();
+        }
+        poll
+    }
+
+    /// The application waits; when what is returned is dropped it does so no more.
+    fn wait_begins(&self) -> Option<Waiting> {
+        self.shared.reading().group.is_some().then(|| Waiting {
+            shared: Arc::clone(&self.shared),
+            world: self.kafka.world().clone(),
+        })
+    }
+
+    /// Begins a call of the listener; the next poll waits for it.
+    fn call_listener(&mut self, change: Change, partitions: Vec<TopicPartition>) {
+        if let Some(listener) = &self.listener {
+            let calling = Arc::clone(listener).call(self.for_listener(), change, partitions);
+            *self.calling.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(calling);
+        }
+    }
+
+    /// Goes on with a call of the listener, if there is one.
+    pub(crate) fn poll_calling(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let calling = self.calling.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(call) = calling else { return Poll::Ready(Ok(())) };
+        let done = ready!(call.as_mut().poll(cx));
+        *calling = None;
+        Poll::Ready(done.map_err(Error::listener))
+    }
+
+    fn poll_event(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Event>, Error>> {
+        let mut taken = Taken::default();
+        while taken.records < self.settings.max_poll_records {
+            match self.poll_next(cx, taken.records == 0) {
+                Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
+                Poll::Ready(Ok(Some(Next::Change(change, partitions)))) => {
+                    let event = match change {
+                        Change::Assigned => Event::Assigned(partitions),
+                        Change::Revoked => Event::Revoked(partitions),
+                        Change::Lost => Event::Lost(partitions),
+                    };
+                    return Poll::Ready(Ok(Some(event)));
+                }
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if taken.records == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        let receipt = Some((Arc::clone(&self.shared), poll));
+        Poll::Ready(Ok(Some(Event::Batch(Batch::new(taken.slices, taken.records, receipt)))))
+    }
+
+    /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
+    /// when there is something.
+    fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
+        let now = self.kafka.world().now();
+        let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
+            if reading.is_closed() {
+                return Some((Ok(None), None));
+            }
+            if reading.has_notice() {
+                // Records that are being gathered go out first.
+                let (change, partitions, outcome) = if wait { reading.take_notice(now)? } else { return None };
+                return Some((Ok(Some(Next::Change(change, partitions))), outcome));
+            }
+            if let Some(error) = if wait { reading.poll_error(now) } else { None } {
+                return Some((Err(error), None));
+            }
+            reading.take_turn().map(|turn| (Ok(Some(Next::Turn(turn))), None))
+        }));
+        if let Ok(Some(Next::Change(..))) = &found {
+            self.shared.kick_driver();
+        }
+        if let Some(outcome) = outcome {
+            outcome.tell();
+        }
+        Poll::Ready(found)
+    }
+
+    /// Reads the records of a turn, outside the lock; nothing is added where the partition was moved meanwhile.
+    fn read(&mut self, mut turn: Turn, taken: &mut Taken) {
+        let (slices, records, bytes) = (taken.slices.len(), taken.records, taken.bytes);
+        let Turn { partition, position, stretch, .. } = &mut turn;
+        let max_records = self.settings.max_poll_records;
+        let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
+        let mut reading = self.shared.reading();
+        if !reading.end_turn(turn, taken.bytes - bytes, error) {
+            taken.slices.truncate(slices);
+            (taken.records, taken.bytes) = (records, bytes);
+        }
+        self.tell_of_room(&mut reading);
+    }
+
+    /// One slice for a stream, which then holds its records; `None` once the consumer is closed.
+    pub(crate) fn poll_slices(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<TakenSlices>, Error>> {
+        loop {
+            let turn = match ready!(self.poll_next(cx, true))? {
+                Some(Next::Turn(turn)) => turn,
+                Some(Next::Change(change, partitions)) => {
+                    self.call_listener(change, partitions);
+                    ready!(self.poll_calling(cx))?;
+                    self.begin_poll();
+                    continue;
+                }
+                None => return Poll::Ready(Ok(None)),
+            };
+            let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
+            let mut taken = Taken::default();
+            self.read(turn, &mut taken);
+            if taken.records > 0 {
+                let mut reading = self.shared.reading();
+                reading.note_streamed(&partition, token, before);
+                reading.end_group_poll(self.kafka.world().now());
+                return Poll::Ready(Ok(Some((taken.slices, token))));
+            }
+        }
+    }
+
+    /// Tells the driver where it waits for room.
+    fn tell_of_room(&self, reading: &mut Reading) {
+        if std::mem::take(&mut reading.fetcher.starved) {
+            self.shared.kick_driver();
+        }
+    }
+}
+
+/// The next thing to hand out.
+enum Next {
+    Turn(Turn),
+    Change(Change, Vec<TopicPartition>),
+}
+
+/// What a stream takes at a time: records of one partition, in a row, with the token of their position.
+pub(crate) type TakenSlices = (Vec<Slice>, Token);
+
+/// The application waits in a poll as long as this lives.
+struct Waiting {
+    shared: Arc<Shared>,
+    world: World,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.shared.reading().end_group_poll(self.world.now());
+    }
+}
