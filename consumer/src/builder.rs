@@ -249,8 +249,9 @@ impl ConsumerBuilder {
             }
             if settings.group.is_some() && group.is_none() {
                 let what = "the assignors have no rebalance protocol in common";
-                return Err(Error::new(ErrorKind::InvalidUse, what)
-                    .hinting("partition.assignment.strategy lists them; eager and cooperative ones do not mix"));
+                return Err(Error::new(ErrorKind::InvalidUse, what).hinting(
+                    "partition.assignment.strategy lists them; eager and cooperative ones do not mix",
+                ));
             }
         }
         let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
@@ -267,7 +268,8 @@ fn group_settings(
     settings: &ConsumerSettings,
     given: Vec<Arc<dyn PartitionAssignor>>,
 ) -> Option<GroupSettings> {
-    let configured = settings.assignors.iter().map(|assignor| Arc::new(*assignor) as Arc<dyn PartitionAssignor>);
+    let configured =
+        settings.assignors.iter().map(|assignor| Arc::new(*assignor) as Arc<dyn PartitionAssignor>);
     Some(GroupSettings {
         classic: ClassicSettings {
             group_id: settings.group.clone()?,

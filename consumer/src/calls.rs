@@ -93,10 +93,11 @@ pub(crate) fn commit(
         for (topic, id) in lookup::topic_ids(kafka.cluster(), request.offsets.keys()) {
             ids.entry(topic).or_insert(id);
         }
-        let no_member =
-            || ConsumerGroupMetadata::no_member(settings.group.as_deref().unwrap_or_default());
+        let no_member = || ConsumerGroupMetadata::no_member(settings.group.as_deref().unwrap_or_default());
         let member = request.member.clone().unwrap_or_else(no_member);
-        CallDone::Commit(lookup::send_commit(kafka.cluster(), &member, &request.offsets, &ids, deadline).await)
+        CallDone::Commit(
+            lookup::send_commit(kafka.cluster(), &member, &request.offsets, &ids, deadline).await,
+        )
     })
 }
 
@@ -116,11 +117,15 @@ pub(crate) fn membership(
     match request {
         ClassicRequest::Join(ticket, request, timeout) => {
             let options = options(timeout, Some(lane));
-            Box::pin(async move { CallDone::Join(ticket, ask(&kafka, target, |_| request.clone(), options).await) })
+            Box::pin(async move {
+                CallDone::Join(ticket, ask(&kafka, target, |_| request.clone(), options).await)
+            })
         }
         ClassicRequest::Sync(ticket, request, timeout) => {
             let options = options(timeout, Some(lane));
-            Box::pin(async move { CallDone::Sync(ticket, ask(&kafka, target, |_| request.clone(), options).await) })
+            Box::pin(async move {
+                CallDone::Sync(ticket, ask(&kafka, target, |_| request.clone(), options).await)
+            })
         }
         ClassicRequest::Heartbeat(ticket, request, timeout) => {
             // Its answer is waited for a shorter time than the connection's, which others use as well.

@@ -186,8 +186,11 @@ impl Error {
 
     /// A commit of somebody whom the group does not count any more.
     pub(crate) fn not_a_member() -> Self {
-        Self::new(ErrorKind::CommitFailed, "the group went on without this member, and its partitions may be another's")
-            .hinting("max.poll.interval.ms and session.timeout.ms say how long a group waits for a member")
+        Self::new(
+            ErrorKind::CommitFailed,
+            "the group went on without this member, and its partitions may be another's",
+        )
+        .hinting("max.poll.interval.ms and session.timeout.ms say how long a group waits for a member")
     }
 
     /// A rebalance listener failed.

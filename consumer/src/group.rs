@@ -88,9 +88,11 @@ impl Consumer {
         let told = self.tell_of_departure(departure.deadline).await;
         drop(leaving);
         let left = poll_fn(|cx| {
-            self.shared.poll_until(cx, |reading| (reading.is_closed() || reading.has_departed()).then_some(()))
+            self.shared
+                .poll_until(cx, |reading| (reading.is_closed() || reading.has_departed()).then_some(()))
         });
-        lookup::before(&self.kafka, departure.deadline, left, || late("the group was not left in time")).await?;
+        lookup::before(&self.kafka, departure.deadline, left, || late("the group was not left in time"))
+            .await?;
         told
     }
 

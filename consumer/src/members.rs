@@ -17,7 +17,8 @@ impl Driver {
     /// lock is held meanwhile: the assignor may be the application's.
     pub(crate) fn divide_if_elected(&mut self, now: Instant) {
         let snapshot = self.kafka.cluster().snapshot();
-        let Some(electing) = self.shared.reading().take_election(|topic| snapshot.topic(topic).is_some()) else {
+        let Some(electing) = self.shared.reading().take_election(|topic| snapshot.topic(topic).is_some())
+        else {
             return;
         };
         let topics = electing.topics();
@@ -89,7 +90,8 @@ fn view_of(kafka: &Kafka, topics: &BTreeSet<TopicName>, racks: bool) -> GroupClu
     };
     let known = topics.iter().filter_map(|name| snapshot.topic(name));
     known.fold(GroupCluster::new(), |cluster, topic| {
-        let partitions = topic.partitions.iter().map(|partition| partition.replicas.iter().filter_map(rack_of));
+        let partitions =
+            topic.partitions.iter().map(|partition| partition.replicas.iter().filter_map(rack_of));
         cluster.with_racks(topic.name.clone(), partitions)
     })
 }

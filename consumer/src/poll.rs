@@ -109,10 +109,11 @@ impl Consumer {
 
     /// The application waits; when what is returned is dropped it does so no more.
     fn wait_begins(&self) -> Option<Waiting> {
-        self.shared.reading().group.is_some().then(|| Waiting {
-            shared: Arc::clone(&self.shared),
-            world: self.kafka.world().clone(),
-        })
+        self.shared
+            .reading()
+            .group
+            .is_some()
+            .then(|| Waiting { shared: Arc::clone(&self.shared), world: self.kafka.world().clone() })
     }
 
     /// Begins a call of the listener; the next poll waits for it.
@@ -165,7 +166,8 @@ impl Consumer {
             }
             if reading.has_notice() {
                 // Records that are being gathered go out first.
-                let (change, partitions, outcome) = if wait { reading.take_notice(now)? } else { return None };
+                let (change, partitions, outcome) =
+                    if wait { reading.take_notice(now)? } else { return None };
                 return Some((Ok(Some(Next::Change(change, partitions))), outcome));
             }
             if let Some(error) = if wait { reading.poll_error(now) } else { None } {

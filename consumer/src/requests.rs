@@ -21,8 +21,8 @@ use courant_protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use courant_protocol::types::{
-    ConsumerGroupMetadata,
-    LeaderEpoch, NodeId, Offset, PartitionId, ProducerId, TopicId, TopicName, TopicPartition, UnixMillis,
+    ConsumerGroupMetadata, LeaderEpoch, NodeId, Offset, PartitionId, ProducerId, TopicId, TopicName,
+    TopicPartition, UnixMillis,
 };
 use courant_protocol::wire::{Records, Str};
 

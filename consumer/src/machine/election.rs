@@ -34,7 +34,8 @@ impl Electing {
         })?;
         let member = |member: courant_membership::classic::ElectionMember| {
             let subscription = Subscription::decode(member.metadata).map_err(|error| {
-                let what = format!("member {} of the group said something that cannot be read", member.member_id);
+                let what =
+                    format!("member {} of the group said something that cannot be read", member.member_id);
                 Error::new(ErrorKind::Membership, what).because(error)
             })?;
             Ok(GroupMember {
@@ -83,7 +84,8 @@ impl Electing {
         let mut added: BTreeSet<&TopicPartition> = BTreeSet::new();
         for member in &self.members {
             let owned: BTreeSet<_> = member.subscription.owned.iter().collect();
-            let share = shares.get(&member.member_id).map(|share| share.partitions.as_slice()).unwrap_or_default();
+            let share =
+                shares.get(&member.member_id).map(|share| share.partitions.as_slice()).unwrap_or_default();
             let share: BTreeSet<_> = share.iter().collect();
             added.extend(share.difference(&owned));
             revoked.extend(owned.difference(&share));

@@ -536,7 +536,9 @@ impl Reading {
         match standing {
             Standing::Outside => self.commits.refuse_all(&Error::not_a_member()),
             // The answer may come too late for a consumer that is closing: what it was before may still count.
-            Standing::Member | Standing::Rebalancing => self.commits.hold(standing == Standing::Rebalancing && !closing),
+            Standing::Member | Standing::Rebalancing => {
+                self.commits.hold(standing == Standing::Rebalancing && !closing)
+            }
         }
         let mut request = self.commits.poll_request(now)?;
         request.member = self.group.as_ref().map(Group::metadata);

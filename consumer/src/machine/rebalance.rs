@@ -104,7 +104,10 @@ impl Reading {
     }
 
     /// The next change for the application; its partitions are to be dealt with until [`Reading::begin_group_poll`].
-    pub(crate) fn take_notice(&mut self, now: Instant) -> Option<(Change, Vec<TopicPartition>, Option<Outcome>)> {
+    pub(crate) fn take_notice(
+        &mut self,
+        now: Instant,
+    ) -> Option<(Change, Vec<TopicPartition>, Option<Outcome>)> {
         let group = self.group.as_mut().filter(|group| group.has_notice())?;
         group.shown = true;
         let notice = group.notices.front()?;
@@ -160,7 +163,8 @@ impl Reading {
     fn depart(&mut self, now: Instant) {
         let Some(group) = &mut self.group else { return };
         let departure = group.departure.take();
-        let (farewell, reason) = departure.map_or((true, ""), |departure| (departure.farewell, departure.reason));
+        let (farewell, reason) =
+            departure.map_or((true, ""), |departure| (departure.farewell, departure.reason));
         group.classic.leave(farewell, reason);
         let fresh = Group::new(now, group.settings.clone(), group.protocol);
         let left = std::mem::replace(group, fresh);
@@ -296,7 +300,8 @@ impl Reading {
     fn elected(&mut self, now: Instant, division: Result<BTreeMap<String, Bytes>, Error>) {
         let Some(group) = &mut self.group else { return };
         let division = division.map_err(|error| {
-            let refused = courant_client::Error::new(courant_client::ErrorKind::InvalidInput, error.to_string());
+            let refused =
+                courant_client::Error::new(courant_client::ErrorKind::InvalidInput, error.to_string());
             group.refusal = Some(error);
             refused
         });
@@ -419,7 +424,8 @@ impl Reading {
     /// A subscription that has changed since the last join needs another one.
     fn recheck(&mut self) {
         let Some(group) = &mut self.group else { return };
-        if group.classic.is_stable() && group.topics.as_ref().is_some_and(|topics| *topics != group.joined_topics)
+        if group.classic.is_stable()
+            && group.topics.as_ref().is_some_and(|topics| *topics != group.joined_topics)
         {
             group.classic.request_rejoin("subscription has changed");
         }
@@ -441,16 +447,14 @@ impl Reading {
 }
 
 /// A member's share, and the strategy that made it.
-fn read_share(
-    group: &Group,
-    assigned: &Assigned,
-) -> Result<(Assignment, Arc<dyn PartitionAssignor>), Error> {
+fn read_share(group: &Group, assigned: &Assigned) -> Result<(Assignment, Arc<dyn PartitionAssignor>), Error> {
     let name = &assigned.protocol_name;
     let assignor = group.settings.assignor(name).ok_or_else(|| {
         Error::new(ErrorKind::Membership, format!("the group agreed on `{name}`, which nobody offered"))
     })?;
     let assignment = Assignment::decode(assigned.assignment.clone()).map_err(|error| {
-        Error::new(ErrorKind::Membership, "the leader of the group gave a share that cannot be read").because(error)
+        Error::new(ErrorKind::Membership, "the leader of the group gave a share that cannot be read")
+            .because(error)
     })?;
     Ok((assignment, Arc::clone(assignor)))
 }

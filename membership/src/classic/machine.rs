@@ -359,8 +359,10 @@ impl Classic {
         }
         self.reason = reason.to_owned();
         self.rejoin = None;
-        let untold =
-            self.events.iter().filter(|event| matches!(event, MembershipEvent::Revoke | MembershipEvent::Lost));
+        let untold = self
+            .events
+            .iter()
+            .filter(|event| matches!(event, MembershipEvent::Revoke | MembershipEvent::Lost));
         self.owed = self.owed.saturating_sub(u32::try_from(untold.count()).unwrap_or(u32::MAX));
         self.events.retain(|event| matches!(event, MembershipEvent::Fatal(_)));
         self.stage = Stage::Preparing;

@@ -56,7 +56,8 @@ impl Classic {
         }
         let name = response.protocol_name.as_deref().unwrap_or_default().to_owned();
         if !self.offered.contains(&name) || response.generation_id < 0 || response.member_id.is_empty() {
-            let what = format!("the coordinator of group {} chose what was not offered", self.settings.group_id);
+            let what =
+                format!("the coordinator of group {} chose what was not offered", self.settings.group_id);
             return self.fail(Error::new(ErrorKind::Protocol, what), Fenced::No);
         }
         self.member = Member {
@@ -197,7 +198,10 @@ impl Classic {
         }
         let name = code.name().unwrap_or("an error");
         // The id may still be good where only the generation is not; with it the coordinator need not wait for the old one.
-        self.lose(&format!("encountered {name} from {request} response"), code != ErrorCode::ILLEGAL_GENERATION);
+        self.lose(
+            &format!("encountered {name} from {request} response"),
+            code != ErrorCode::ILLEGAL_GENERATION,
+        );
         if code == ErrorCode::FENCED_INSTANCE_ID {
             self.fail(self.refusal(code, "is no longer a member of"), Fenced::Yes);
         }

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use courant_protocol::messages::join_group::JoinGroupRequestProtocol;
 use courant_protocol::messages::leave_group::MemberIdentity;
 use courant_protocol::messages::sync_group::SyncGroupRequestAssignment;
-use courant_protocol::messages::join_group::JoinGroupRequestProtocol;
 use courant_protocol::messages::{HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest};
 use courant_protocol::wire::Str;
 
