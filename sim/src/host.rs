@@ -202,6 +202,13 @@ impl Group {
         }
     }
 
+    /// Lets go of the program and of the tasks.
+    pub(crate) fn release(&self) {
+        let program = lock(&self.program).take();
+        let wakers = std::mem::take(&mut *lock(&self.wakers));
+        drop((program, wakers));
+    }
+
     /// A seed per world, so that two clients of one host do not draw the same numbers.
     fn world_seed(&self, seed: u64) -> u64 {
         let mut worlds = lock(&self.worlds);

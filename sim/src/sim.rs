@@ -150,7 +150,8 @@ impl Sim {
         self.state.trace_hash()
     }
 
-    /// Runs `future`, and everything that it and the hosts spawn, until it ends; then all tasks are dropped.
+    /// Runs `future`, and everything that it and the hosts spawn, until it ends; then all tasks are dropped, and what was
+    /// served and started is let go: of the simulation only its trace is left.
     ///
     /// Call it once, from a thread without a tokio runtime. A panic of the future passes through, with the seed and the
     /// replay command on standard error.
@@ -170,6 +171,7 @@ impl Sim {
         });
         drop(told);
         drop(runtime);
+        self.state.release();
         match (ended, self.state.first_panic()) {
             (_, Some(text)) => Err(self.failure(format!("panic in {text}"))),
             (Err(_), None) => Err(self.failure(format!("no end within {:?} of virtual time", self.limit))),

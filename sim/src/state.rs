@@ -175,6 +175,17 @@ impl State {
         self.inner().groups.insert(host.to_owned(), group);
     }
 
+    /// Lets go of everything that refers back to this state: programs, tasks, what is served. Else no simulation would
+    /// ever be freed, and ten thousand of them would not fit into memory.
+    pub(crate) fn release(&self) {
+        let (groups, links, transport) = {
+            let mut inner = self.inner();
+            (std::mem::take(&mut inner.groups), std::mem::take(&mut inner.links), inner.transport.take())
+        };
+        groups.values().for_each(|group| group.release());
+        drop((links, transport));
+    }
+
     /// The `nth` passage of a crash point from now on (from 1) crashes its host.
     pub(crate) fn arm_crash(&self, point: &str, nth: u64) {
         self.inner().armed.insert(point.to_owned(), nth.max(1));

@@ -278,3 +278,25 @@ fn work_that_makes_work_forever_fails_the_run() {
     let text = error.unwrap_err().to_string();
     assert!(text.contains("task `spins` of app: livelock: 1000000 turns at 0ns of virtual time"), "{text}");
 }
+
+/// What the hosts run and what is served holds the simulation, which holds them.
+#[test]
+fn a_run_that_is_over_is_freed() {
+    let alive = Arc::new(());
+    let sim = Sim::new(1);
+    let (own, held) = (sim.clone(), Arc::clone(&alive));
+    let heard = Arc::new(AtomicU64::new(0));
+    sim.serve(Arc::new(Echo { world: sim.world("server"), heard: Arc::clone(&heard) }));
+    sim.host("client").start(move |world| {
+        let (own, held) = (own.clone(), Arc::clone(&held));
+        async move {
+            own.note("begins");
+            world.sleep(Duration::from_secs(60)).await;
+            drop(held);
+        }
+    });
+    sim.run(async { tokio::time::sleep(Duration::from_secs(1)).await }).unwrap();
+    assert!(sim.trace().contains("note: begins"));
+    assert_eq!(Arc::strong_count(&alive), 1, "the program and its task are gone");
+    assert_eq!(Arc::strong_count(&heard), 1, "what was served is gone");
+}
