@@ -248,6 +248,15 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.0.what
     }
+
+    /// What happened and what led to it, without the place and the advice.
+    pub(crate) fn message_with_cause(&self) -> String {
+        match &self.0.source {
+            None => self.0.what.clone(),
+            Some(source) if self.0.what.is_empty() => source.to_string(),
+            Some(source) => format!("{}: {source}", self.0.what),
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -11,10 +11,15 @@ pub mod data;
 pub mod transform;
 
 mod api;
+mod embedded;
 mod error;
+mod worker;
 
 pub use api::{
     BadInput, Batch, Config, ConnectRecord, ConnectorContext, ExactlyOnce, Flow, Flushed, Sink, SinkContext,
     SinkRecord, SinkTask, Source, SourceContext, SourceOffsets, SourceRecord, SourceTask, Verdicts,
+};
+pub use embedded::{
+    ConnectorKind, ConnectorStatus, PartitionProgress, Progress, State, TaskStatus, Worker, WorkerBuilder,
 };
 pub use error::{Error, ErrorKind, Result, Stage};

@@ -1,0 +1,18 @@
+//! The embedded worker: connectors as tasks of the application's own process, beside whatever else it does with Kafka.
+mod control;
+mod conversion;
+mod in_flight;
+mod launch;
+mod letters;
+mod offsets_topic;
+mod outlet;
+mod settings;
+mod sink_task;
+mod source_task;
+mod status;
+mod transforms;
+mod worker;
+
+pub use settings::ConnectorKind;
+pub use status::{ConnectorStatus, PartitionProgress, Progress, State, TaskStatus};
+pub use worker::{Worker, WorkerBuilder};
