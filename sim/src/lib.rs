@@ -75,4 +75,4 @@ pub use family::{Family, FamilyError, Report};
 pub use history::History;
 pub use host::Host;
 pub use link::LinkFaults;
-pub use sim::{Sim, SimError};
+pub use sim::{Session, Sim, SimError};

@@ -159,23 +159,34 @@ impl Sim {
     /// # Errors
     /// [`SimError`] if the virtual time limit passes or a task of a host panics.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> Result<T, SimError> {
+        let session = self.open()?;
+        let ended = session.block_on(future);
+        // Tasks that are dropped may panic as well.
+        drop(session);
+        self.outcome(ended)
+    }
+
+    /// Begins a run that goes on piece by piece: see [`Session`].
+    ///
+    /// # Errors
+    /// [`SimError`] if the runtime does not start.
+    pub fn open(&self) -> Result<Session, SimError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.map_err(|e| self.failure(format!("cannot start: {e}")))?;
-        let told = TellSeed { sim: self };
-        let ended = runtime.block_on(async {
+        runtime.block_on(async {
             self.state.clock.start();
             for host in self.state.host_names() {
                 self.host(&host).boot();
             }
-            tokio::time::timeout(self.limit, future).await
         });
-        drop(told);
-        drop(runtime);
-        self.state.release();
+        Ok(Session { sim: self.clone(), runtime: Some(runtime) })
+    }
+
+    fn outcome<T>(&self, ended: Option<T>) -> Result<T, SimError> {
         match (ended, self.state.first_panic()) {
             (_, Some(text)) => Err(self.failure(format!("panic in {text}"))),
-            (Err(_), None) => Err(self.failure(format!("no end within {:?} of virtual time", self.limit))),
-            (Ok(value), None) => Ok(value),
+            (None, None) => Err(self.failure(format!("no end within {:?} of virtual time", self.limit))),
+            (Some(value), None) => Ok(value),
         }
     }
 
@@ -188,6 +199,62 @@ impl Sim {
             replay,
             trace: self.state.trace_tail(TRACE_LINES),
         }
+    }
+}
+
+/// A run that goes on piece by piece, for test drivers whose calls are not asynchronous; made by [`Sim::open`].
+///
+/// Between two pieces nothing happens and time stands still. When it is dropped all tasks are, and what was served and
+/// started is let go.
+///
+/// ```
+/// use courant_sim::Sim;
+/// use std::time::Duration;
+///
+/// let sim = Sim::new(1);
+/// let session = sim.open()?;
+/// session.run(tokio::time::sleep(Duration::from_secs(3600)))?;
+/// session.run(async {})?;
+/// assert_eq!(session.run(async { sim.elapsed() })?, Duration::from_secs(3600));
+/// # Ok::<(), courant_sim::SimError>(())
+/// ```
+pub struct Session {
+    sim: Sim,
+    /// There until the session is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Session {
+    /// Runs `future`, and whatever the hosts have to do meanwhile, until it ends. Call it from a thread without a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`SimError`] if this piece takes longer than the limit of virtual time, or a task of a host has panicked.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> Result<T, SimError> {
+        let ended = self.block_on(future);
+        self.sim.outcome(ended)
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let told = TellSeed { sim: &self.sim };
+        let limit = self.sim.limit;
+        let piece = async move { tokio::time::timeout(limit, future).await.ok() };
+        let ended = self.runtime.as_ref().and_then(|runtime| runtime.block_on(piece));
+        drop(told);
+        ended
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.runtime.take());
+        self.sim.state.release();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("sim", &self.sim).finish_non_exhaustive()
     }
 }
 

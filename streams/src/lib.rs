@@ -17,6 +17,8 @@ mod record;
 mod runtime;
 mod state;
 mod task;
+#[cfg(feature = "test-driver")]
+mod test_driver;
 mod timestamp;
 mod topology;
 mod windows;
@@ -29,6 +31,8 @@ pub use self::operator::{BranchedKStream, ProcessError, ProcessErrorKind};
 pub use self::record::{Header, Headers};
 pub use self::runtime::{Error, ErrorKind, STREAMS, State, States, StreamsApp, StreamsAppBuilder};
 pub use self::task::{ErrorHandler, Verdict};
+#[cfg(feature = "test-driver")]
+pub use self::test_driver::{TestDriver, TestDriverBuilder, TestError, TestInput, TestOutput, TestRecord};
 pub use self::timestamp::{SourceRecord, TimestampExtractor};
 pub use self::topology::{OffsetReset, Topology, TopologyError, TopologyProblem};
 pub use self::windows::{TimeWindows, Window, WindowCodec, Windowed, hopping, tumbling};
