@@ -8,6 +8,7 @@
 pub mod config;
 pub mod converter;
 pub mod data;
+pub mod file;
 pub mod transform;
 
 mod api;

@@ -30,7 +30,7 @@ mod text;
 mod validate;
 mod value;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub use self::decimal::Decimal;
 pub use self::error::DataError;
@@ -86,16 +86,19 @@ impl From<Struct> for Data {
     }
 }
 
+/// The schema of a text, made once: keys are texts more often than not.
+static TEXT: LazyLock<Arc<Schema>> = LazyLock::new(|| Schema::string().shared());
+
 /// A text with the schema of a text.
 impl From<&str> for Data {
     fn from(text: &str) -> Self {
-        Self::new(Schema::string(), text)
+        Self::from(text.to_owned())
     }
 }
 
 /// A text with the schema of a text.
 impl From<String> for Data {
     fn from(text: String) -> Self {
-        Self::new(Schema::string(), text)
+        Self { schema: Some(Arc::clone(&TEXT)), value: Value::String(text) }
     }
 }
