@@ -295,3 +295,15 @@ fn a_misspelt_property_suggests_the_right_one() {
         assert!(refused.to_string().contains("bootstrap.controllers"), "{refused}");
     });
 }
+
+#[test]
+fn validating_growth_lets_nothing_grow_and_says_the_same() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let admin = admin(&cluster).await;
+        admin.validate_partitions([NewPartitions::to("orders", 5)]).await.all().unwrap();
+        assert_eq!(cluster.partition_count("orders"), Some(3));
+        let error = admin.validate_partitions([NewPartitions::to("orders", 2)]).await.all().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidPartitions);
+    });
+}
