@@ -164,12 +164,16 @@ impl Driver {
 
     /// Sends what the state asks for; true when the consumer has ended.
     fn step(&mut self, now: Instant) -> bool {
-        self.divide_if_elected(now);
         let shared = Arc::clone(&self.shared);
         let mut reading = shared.reading();
         self.poll_group(now, &mut reading);
         if let Some(topics) = reading.take_assignment_change() {
             self.follow(now, &mut reading, &topics);
+        }
+        if let Some(electing) = self.take_election(&mut reading) {
+            drop(reading);
+            self.divide(now, &electing);
+            reading = shared.reading();
         }
         if reading.take_metadata_wish(now) {
             self.kafka.cluster().refresh("a consumer needs a leader");

@@ -10,17 +10,19 @@ use courant_protocol::types::TopicName;
 use crate::assignor::GroupCluster;
 use crate::calls::{self, CallDone};
 use crate::driver::Driver;
+use crate::machine::election::Electing;
 use crate::machine::reading::Reading;
 
 impl Driver {
-    /// Divides the partitions of the group, where this member leads it and the metadata of all its topics are known. No
-    /// lock is held meanwhile: the assignor may be the application's.
-    pub(crate) fn divide_if_elected(&mut self, now: Instant) {
+    /// The division that waits to be made, once the metadata of all topics of the group are known.
+    pub(crate) fn take_election(&self, reading: &mut Reading) -> Option<Electing> {
         let snapshot = self.kafka.cluster().snapshot();
-        let Some(electing) = self.shared.reading().take_election(|topic| snapshot.topic(topic).is_some())
-        else {
-            return;
-        };
+        reading.take_election(|topic| snapshot.topic(topic).is_some())
+    }
+
+    /// Divides the partitions of the group, which this member leads. No lock is held meanwhile: the assignor may be the
+    /// application's.
+    pub(crate) fn divide(&self, now: Instant, electing: &Electing) {
         let topics = electing.topics();
         let division = electing.divide(&view_of(&self.kafka, &topics, true));
         let mut reading = self.shared.reading();

@@ -1,36 +1,16 @@
-//! Members of groups on the mock cluster, in virtual time.
+//! Members of groups on the mock cluster, in virtual time: who gets what when members come, go and fall silent.
 #![allow(clippy::unwrap_used)]
 mod batches;
+mod seat;
 mod world;
 
-use std::collections::BTreeSet;
-
-use batches::Spec;
-use courant_broker_mock::MockCluster;
-use courant_client::Kafka;
-use courant_consumer::{Consumer, ConsumerBuilder, Event};
-use courant_protocol::types::TopicPartition;
-use world::{cluster, connect, ms, run};
-
-/// A member of group `g` that reads topic `a` from its start.
-fn member(kafka: &Kafka) -> ConsumerBuilder {
-    Consumer::builder(kafka).group("g").subscribe(["a"]).auto_offset_reset("earliest")
-}
-
-fn a(partitions: impl IntoIterator<Item = i32>) -> Vec<TopicPartition> {
-    partitions.into_iter().map(|partition| TopicPartition::new("a", partition)).collect()
-}
-
-/// Ten records in each of the three partitions of topic `a`.
-fn written(cluster: &MockCluster) {
-    for partition in 0..3 {
-        cluster.append_raw("a", partition, Spec::at(0).records(10).bytes()).unwrap();
-    }
-}
-
-async fn event(consumer: &mut Consumer) -> Event {
-    consumer.next_event().await.unwrap().unwrap()
-}
+use courant_broker_mock::Fault;
+use courant_consumer::assignor::Assignor;
+use courant_consumer::{CloseOptions, ErrorKind, Leave};
+use courant_protocol::api::ApiKey;
+use courant_protocol::error_code::ErrorCode;
+use seat::{Seat, Told, a, member, together, written};
+use world::{cluster, connect, ms, requests_of, run};
 
 #[test]
 fn a_lone_member_gets_everything_and_reads_it() {
@@ -38,18 +18,288 @@ fn a_lone_member_gets_everything_and_reads_it() {
         let cluster = cluster(|builder| builder);
         written(&cluster);
         let kafka = connect(&cluster).await;
-        let mut consumer = member(&kafka).start().await.unwrap();
-        assert!(matches!(event(&mut consumer).await, Event::Assigned(got) if got == a(0..3)));
-        let mut seen = BTreeSet::new();
-        while seen.len() < 30 {
-            let Event::Batch(batch) = event(&mut consumer).await else { panic!("records") };
-            seen.extend(batch.iter().map(|record| (record.partition(), record.offset())));
-        }
-        let member = consumer.group_metadata().unwrap();
-        assert_eq!(member.generation_id, 1);
-        assert!(!member.member_id.is_empty());
-        consumer.commit().await.unwrap();
-        consumer.close(ms(5000)).await.unwrap();
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        assert_eq!(seat.told, [Told::Assigned(a(0..3))]);
+        assert_eq!(seat.records.len(), 30);
+        let metadata = seat.consumer.group_metadata().unwrap();
+        assert_eq!(metadata.generation_id, 1);
+        assert!(!metadata.member_id.is_empty());
+        seat.consumer.commit().await.unwrap();
+        seat.consumer.close(ms(5_000)).await.unwrap();
         assert_eq!(cluster.committed("g", "a", 2), Some(10.into()));
+        assert_eq!(cluster.group("g").unwrap().members, []);
+    });
+}
+
+#[test]
+fn eager_members_give_everything_up_and_share() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut first = Seat::take(member(&kafka).assignors([Assignor::Range])).await;
+        first.run(ms(5_000)).await;
+        let mut second = Seat::take(member(&kafka).assignors([Assignor::Range])).await;
+        together([&mut first, &mut second], ms(10_000)).await;
+        let mut shared = [first.owns(), second.owns()].concat();
+        shared.sort_unstable();
+        assert_eq!(shared, [0, 1, 2]);
+        assert!(!first.owned.is_empty() && !second.owned.is_empty());
+        assert_eq!(first.told[..2], [Told::Assigned(a(0..3)), Told::Revoked(a(0..3))]);
+
+        // The second one says goodbye, so nobody waits for its session to end.
+        second.consumer.close(ms(5_000)).await.unwrap();
+        first.run(ms(5_000)).await;
+        assert_eq!(first.owns(), [0, 1, 2]);
+        assert_eq!(first.errors.len() + second.errors.len(), 0);
+    });
+}
+
+#[test]
+fn cooperative_members_keep_what_stays_theirs() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let cooperative = || member(&kafka).assignors([Assignor::CooperativeSticky]);
+        let mut first = Seat::take(cooperative()).await;
+        first.run(ms(5_000)).await;
+        let mut second = Seat::take(cooperative()).await;
+        together([&mut first, &mut second], ms(15_000)).await;
+        assert_eq!((first.owns().len(), second.owns().len()), (2, 1));
+        let moved = a(second.owns());
+        // First it hears what goes, then that it got nothing new; nothing else was ever taken from it.
+        let nothing = || Told::Assigned(Vec::new());
+        assert_eq!(first.told[0], Told::Assigned(a(0..3)));
+        assert_eq!(first.told[1], Told::Revoked(moved.clone()));
+        assert!(first.told[2..].iter().all(|told| *told == nothing()), "{:?}", first.told);
+        // The one that came got nothing in the first round, since somebody still had it.
+        assert_eq!(second.told, [nothing(), Told::Assigned(moved)]);
+    });
+}
+
+#[test]
+fn a_member_whose_session_ended_hears_that_all_is_lost_and_commits_nothing() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        let id = seat.consumer.group_metadata().unwrap().member_id;
+        cluster.expire_member("g", &id).unwrap();
+        // The next heartbeat finds out.
+        kafka.world().sleep(ms(4_000)).await;
+        let before = requests_of(&cluster, ApiKey::OffsetCommit);
+        let error = seat.consumer.commit().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitFailed);
+        assert_eq!(requests_of(&cluster, ApiKey::OffsetCommit), before, "it is not even sent");
+
+        seat.run(ms(5_000)).await;
+        assert_eq!(seat.told[1..], [Told::Lost(a(0..3)), Told::Assigned(a(0..3))]);
+        assert_ne!(seat.consumer.group_metadata().unwrap().member_id, id);
+        seat.consumer.commit().await.unwrap();
+    });
+}
+
+#[test]
+fn an_application_that_does_not_poll_leaves_its_group_until_it_is_back() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut slow = Seat::take(member(&kafka).max_poll_interval(ms(20_000))).await;
+        slow.run(ms(5_000)).await;
+        kafka.world().sleep(ms(19_000)).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 1);
+        kafka.world().sleep(ms(2_000)).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 0, "it says so, and its session need not end");
+        assert_eq!(slow.consumer.commit().await.unwrap_err().kind(), ErrorKind::CommitFailed);
+        kafka.world().sleep(ms(60_000)).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 0);
+        slow.run(ms(5_000)).await;
+        assert_eq!(slow.told[1..], [Told::Lost(a(0..3)), Told::Assigned(a(0..3))]);
+    });
+}
+
+#[test]
+fn waiting_in_a_poll_is_no_silence() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).max_poll_interval(ms(10_000))).await;
+        seat.run(ms(60_000)).await;
+        assert_eq!(seat.told, [Told::Assigned(a(0..3))]);
+        assert_eq!(requests_of(&cluster, ApiKey::LeaveGroup), 0);
+    });
+}
+
+#[test]
+fn a_join_may_wait_longer_than_other_requests() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        // request.timeout.ms is 30 s.
+        cluster.inject(Fault::on(ApiKey::JoinGroup).nth(2).delay(ms(45_000)));
+        let mut seat = Seat::take(member(&kafka).session_timeout(ms(120_000))).await;
+        seat.run(ms(60_000)).await;
+        assert_eq!(seat.told, [Told::Assigned(a(0..3))]);
+        assert_eq!(requests_of(&cluster, ApiKey::JoinGroup), 2, "one for the id, one to join");
+    });
+}
+
+#[test]
+fn an_id_that_is_given_first_is_used_and_leaves_nobody_behind() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(3_500)).await;
+        let group = cluster.group("g").unwrap();
+        assert_eq!((group.members.len(), group.pending), (1, 0));
+        assert_eq!(group.members[0].member_id, seat.consumer.group_metadata().unwrap().member_id);
+        assert_eq!(requests_of(&cluster, ApiKey::JoinGroup), 2);
+    });
+}
+
+#[test]
+fn a_static_member_that_comes_back_gets_its_partitions_without_a_rebalance() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let named = |name: &str| member(&kafka).group_instance_id(name).assignors([Assignor::Range]);
+        let (mut one, mut two) = (Seat::take(named("one")).await, Seat::take(named("two")).await);
+        together([&mut one, &mut two], ms(10_000)).await;
+        let (generation, owned) = (cluster.group("g").unwrap().generation, two.owns());
+        two.consumer.close(ms(5_000)).await.unwrap();
+        assert_eq!(requests_of(&cluster, ApiKey::LeaveGroup), 0, "a static member stays");
+        one.run(ms(5_000)).await;
+        let mut again = Seat::take(named("two")).await;
+        together([&mut one, &mut again], ms(10_000)).await;
+        assert_eq!(again.owns(), owned);
+        assert_eq!(cluster.group("g").unwrap().generation, generation);
+        assert_eq!(one.told.len(), 1, "{:?}", one.told);
+
+        // KIP-1092: unless it is told to leave.
+        again.consumer.close_with(CloseOptions::within(ms(5_000)).leave(Leave::Leave)).await.unwrap();
+        one.run(ms(10_000)).await;
+        assert_eq!(one.owns(), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let named = || member(&kafka).group_instance_id("one");
+        let mut first = Seat::take(named()).await;
+        first.run(ms(5_000)).await;
+        let mut second = Seat::take(named()).await;
+        second.run(ms(5_000)).await;
+        assert_eq!(second.owns(), [0, 1, 2]);
+        let fenced = first.consumer.commit_offsets([(("a", 0), 1)]).await.unwrap_err();
+        assert_eq!(fenced.kind(), ErrorKind::Fenced);
+        assert!(fenced.is_fatal());
+        let told = first.consumer.next_event().await.unwrap().unwrap();
+        first.note(told);
+        assert_eq!(first.told[1..], [Told::Lost(a(0..3))]);
+        for _ in 0..2 {
+            assert_eq!(first.consumer.next_event().await.unwrap_err().kind(), ErrorKind::Fenced);
+        }
+        assert_eq!(second.told.len(), 1);
+    });
+}
+
+#[test]
+fn a_topic_that_grows_is_divided_anew() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        cluster.add_partitions("a", 2).unwrap();
+        kafka.cluster().refresh("the test has changed the topic");
+        seat.run(ms(10_000)).await;
+        assert_eq!(seat.owns(), [0, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
+fn a_topic_that_comes_later_is_found() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).subscribe(["later"])).await;
+        seat.run(ms(5_000)).await;
+        assert_eq!(seat.owned.len(), 3);
+        cluster.create_topic("later", 2).unwrap();
+        seat.run(ms(20_000)).await;
+        assert_eq!(seat.owned.len(), 5);
+        assert_eq!(seat.errors.len(), 0);
+    });
+}
+
+#[test]
+fn a_coordinator_that_moves_is_followed() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        let generation = seat.consumer.group_metadata().unwrap().generation_id;
+        let old = cluster.coordinator("g").unwrap();
+        let new = cluster.nodes().into_iter().find(|node| *node != old).unwrap();
+        cluster.move_coordinator("g", new).unwrap();
+        seat.run(ms(60_000)).await;
+        assert_eq!(seat.told.len(), 1, "a stable group moves with its members");
+        assert_eq!(seat.consumer.group_metadata().unwrap().generation_id, generation);
+        seat.consumer.commit().await.unwrap();
+    });
+}
+
+#[test]
+fn another_subscription_and_none() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("b", 1));
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).auto_commit(true)).await;
+        seat.run(ms(5_000)).await;
+        seat.consumer.subscribe(["b"]).unwrap();
+        seat.run(ms(10_000)).await;
+        assert_eq!(seat.consumer.assignment(), [("b", 0).into()]);
+        assert_eq!(seat.told[1], Told::Revoked(a(0..3)));
+        // What was read was committed on the way.
+        assert_eq!(cluster.committed("g", "a", 0), Some(10.into()));
+
+        seat.consumer.unsubscribe().await.unwrap();
+        assert_eq!(seat.consumer.assignment(), []);
+        assert_eq!(cluster.group("g").unwrap().members, []);
+        seat.consumer.assign([("a", 1)]).unwrap();
+        assert_eq!(seat.consumer.subscribe(["a"]).unwrap_err().kind(), ErrorKind::InvalidUse);
+    });
+}
+
+#[test]
+fn members_without_a_strategy_in_common_are_told_so() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut first = Seat::take(member(&kafka).assignors([Assignor::Range])).await;
+        first.run(ms(5_000)).await;
+        let mut second = Seat::take(member(&kafka).assignors([Assignor::RoundRobin])).await;
+        let error = second.consumer.next_event().await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Membership, Some(ErrorCode::INCONSISTENT_GROUP_PROTOCOL))
+        );
+        assert!(error.to_string().contains("partition.assignment.strategy"), "{error}");
+        // Once the other one has gone, the next poll finds the way in.
+        first.consumer.close(ms(5_000)).await.unwrap();
+        second.run(ms(10_000)).await;
+        assert_eq!(second.owns(), [0, 1, 2]);
     });
 }

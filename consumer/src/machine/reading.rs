@@ -534,7 +534,10 @@ impl Reading {
         let standing = self.commit_standing();
         let closing = self.is_closed() && standing == Standing::Rebalancing;
         match standing {
-            Standing::Outside => self.commits.refuse_all(&Error::not_a_member()),
+            Standing::Outside => {
+                let refusal = self.group.as_ref().and_then(|group| group.refusal.clone());
+                self.commits.refuse_all(&refusal.unwrap_or_else(Error::not_a_member));
+            }
             // The answer may come too late for a consumer that is closing: what it was before may still count.
             Standing::Member | Standing::Rebalancing => {
                 self.commits.hold(standing == Standing::Rebalancing && !closing)

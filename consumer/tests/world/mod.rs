@@ -78,6 +78,11 @@ pub fn fetches(cluster: &MockCluster) -> Vec<FetchRequest> {
     })
 }
 
+/// How many requests of a kind came.
+pub fn requests_of(cluster: &MockCluster, api: courant_protocol::api::ApiKey) -> usize {
+    cluster.request_log().iter().filter(|logged| logged.api == api).count()
+}
+
 fn pick<T>(cluster: &MockCluster, choose: impl Fn(&AnyRequest) -> Option<T>) -> Vec<T> {
     cluster.request_log().iter().filter_map(|logged: &LoggedRequest| choose(&logged.request)).collect()
 }

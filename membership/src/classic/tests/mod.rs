@@ -1,1 +1,5 @@
 //! Stories of one member, with exact time.
+mod heartbeats;
+mod joining;
+mod losing;
+mod world;
