@@ -18,5 +18,8 @@ fn on_the_mock(case: &str) {
 
 courant_testkit::client_suite!(on_the_mock);
 courant_testkit::admin_suite!(on_the_mock);
+courant_testkit::admin_configs_suite!(on_the_mock);
+courant_testkit::admin_groups_suite!(on_the_mock);
 courant_testkit::producer_suite!(on_the_mock);
 courant_testkit::consumer_suite!(on_the_mock);
+courant_testkit::typed_suite!(on_the_mock);

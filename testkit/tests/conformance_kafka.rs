@@ -22,5 +22,8 @@ fn on_kafka(case: &str) {
 
 courant_testkit::client_suite!(on_kafka);
 courant_testkit::admin_suite!(on_kafka);
+courant_testkit::admin_configs_suite!(on_kafka);
+courant_testkit::admin_groups_suite!(on_kafka);
 courant_testkit::producer_suite!(on_kafka);
 courant_testkit::consumer_suite!(on_kafka);
+courant_testkit::typed_suite!(on_kafka);

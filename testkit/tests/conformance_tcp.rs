@@ -25,5 +25,8 @@ fn over_tcp(case: &str) {
 
 courant_testkit::client_suite!(over_tcp);
 courant_testkit::admin_suite!(over_tcp);
+courant_testkit::admin_configs_suite!(over_tcp);
+courant_testkit::admin_groups_suite!(over_tcp);
 courant_testkit::producer_suite!(over_tcp);
 courant_testkit::consumer_suite!(over_tcp);
+courant_testkit::typed_suite!(over_tcp);

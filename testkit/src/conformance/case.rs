@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::world::Subject;
-use super::{admin, client, consumer, producer};
+use super::{admin, admin_configs, admin_groups, client, consumer, producer, typed};
 
 /// What a conformance function is: a future that panics where the cluster or the client is wrong.
 pub type Run = fn(Subject) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -46,7 +46,16 @@ pub(super) use declare;
 
 /// Every conformance function.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    [client::CASES, admin::CASES, producer::CASES, consumer::CASES].into_iter().flatten()
+    let suites = [
+        client::CASES,
+        admin::CASES,
+        admin_configs::CASES,
+        admin_groups::CASES,
+        producer::CASES,
+        consumer::CASES,
+        typed::CASES,
+    ];
+    suites.into_iter().flatten()
 }
 
 /// The case of that name.

@@ -4,10 +4,14 @@
 //! the mock differ, the mock is wrong. Each function names the rows of the clients' checklist that it covers (P =
 //! producer, C = consumer, G = common, A = admin). Topics are made fresh by each function, so they can run side by side.
 mod admin;
+mod admin_configs;
+mod admin_groups;
 mod case;
 mod client;
 mod consumer;
+mod members;
 mod producer;
+mod typed;
 mod world;
 
 pub use case::{CASE_LIMIT, Case, Run, case, cases, run};
