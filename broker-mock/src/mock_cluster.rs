@@ -338,8 +338,8 @@ impl MockCluster {
         }
     }
 
-    /// A broker dies: its connections are cut, its partitions go to the next replica in sync or to nobody. A TCP
-    /// listener stays and sends whoever comes away.
+    /// A broker dies: its connections are cut, its partitions go to the next replica in sync or to nobody, and its
+    /// groups to another coordinator. Its TCP port is closed until it comes back.
     ///
     /// # Errors
     /// There is no such broker.
@@ -352,6 +352,7 @@ impl MockCluster {
             machine.cut_connections(node);
             machine.settle_changes(now, unix_now);
         });
+        self.inner.hub.tell_liveness();
         Ok(())
     }
 
@@ -362,6 +363,7 @@ impl MockCluster {
     pub fn restart(&self, node: NodeId) -> Result<(), Unknown> {
         self.know(node)?;
         self.act(|cluster| cluster.restart(node));
+        self.inner.hub.tell_liveness();
         Ok(())
     }
 
@@ -421,6 +423,27 @@ impl MockCluster {
             state.log.truncate_to(end);
             state.elect(state.leader);
         })
+    }
+
+    /// Looks now, not when its time comes, for segments that retention lets go: `retention.ms` and `retention.bytes` of
+    /// every topic that is cleaned by deletion.
+    pub fn run_retention(&self) {
+        self.at(|cluster, at| cluster.run_retention(at.unix));
+    }
+
+    /// Compacts every topic that is cleaned by compaction, now and up to its end, as if the segment that is written to
+    /// were closed. `min.compaction.lag.ms` and `delete.retention.ms` hold.
+    ///
+    /// ```
+    /// use courant_broker_mock::MockCluster;
+    ///
+    /// let cluster = MockCluster::builder().topic_with("table", 1, None, [("cleanup.policy", "compact")]).build()?;
+    /// cluster.run_compaction();
+    /// assert!(cluster.log("table", 0).is_empty());
+    /// # Ok::<(), courant_broker_mock::BuildError>(())
+    /// ```
+    pub fn run_compaction(&self) {
+        self.at(|cluster, at| cluster.run_compaction(at.unix));
     }
 
     /// Makes a partition forget all idempotent producers, as a broker does whose producer state expired.

@@ -7,12 +7,14 @@
 )]
 mod support;
 
+use std::time::Duration;
+
 use courant_broker_mock::MockCluster;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::*;
 use courant_protocol::types::{NodeId, Offset};
-use support::{Client, batch, produce, virtual_world};
+use support::{Client, batch, batch_at, produce, virtual_world};
 
 fn cluster() -> MockCluster {
     MockCluster::builder().brokers(3).topic("orders", 2).world(virtual_world()).build().unwrap()
@@ -238,6 +240,64 @@ fn commit(group: &str, generation: i32, offset: i64, metadata: &str) -> OffsetCo
         topics: vec![topic("orders"), topic("none")],
         ..Default::default()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_asked_for_twice_is_refused_and_no_other() {
+    let cluster = MockCluster::builder().topic("orders", 2).world(virtual_world()).build().unwrap();
+    let asked = |(partition_index, timestamp)| list_offsets::ListOffsetsPartition {
+        partition_index,
+        timestamp,
+        ..Default::default()
+    };
+    let partitions = [(0, -1), (1, -1), (0, -2)].map(asked).to_vec();
+    let topics = vec![list_offsets::ListOffsetsTopic { name: "orders".into(), partitions }];
+    let response = Client::connect(&cluster, 1)
+        .await
+        .call(&ListOffsetsRequest { topics, ..Default::default() }, 7)
+        .await;
+    let errors: Vec<i16> = response.topics[0].partitions.iter().map(|found| found.error_code).collect();
+    assert_eq!(errors, [ErrorCode::INVALID_REQUEST.0, 0, ErrorCode::INVALID_REQUEST.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retention_drops_old_records_in_time_and_keeps_what_was_committed() {
+    let cluster = MockCluster::builder()
+        .topic_with("old", 1, None, [("retention.ms", "60000")])
+        .topic_with("kept", 1, None, [("retention.ms", "-1")])
+        .world(virtual_world())
+        .build()
+        .unwrap();
+    let mut client = Client::connect(&cluster, 1).await;
+    for topic in ["old", "kept"] {
+        client.call(&produce(topic, 0, batch_at(support::START, &["v"], None, Codec::None)), 9).await;
+    }
+    let ends = || ["old", "kept"].map(|topic| cluster.log_start(topic, 0).unwrap().0);
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(ends(), [0, 0]);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(ends(), [1, 0]);
+    assert_eq!(cluster.log_end("old", 0), Some(Offset(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compacted_topic_keeps_the_last_record_of_each_key() {
+    let cluster = MockCluster::builder()
+        .topic_with("table", 1, None, [("cleanup.policy", "compact")])
+        .world(virtual_world())
+        .build()
+        .unwrap();
+    let mut client = Client::connect(&cluster, 1).await;
+    for value in ["1", "2", "3"] {
+        client.call(&produce("table", 0, batch(&[value], None, Codec::None)), 9).await;
+    }
+    cluster.run_compaction();
+    let left: Vec<i64> = cluster.log("table", 0).iter().map(|batch| batch.header.base_offset.0).collect();
+    assert_eq!(left, [2]);
+    assert_eq!(
+        (cluster.log_start("table", 0), cluster.log_end("table", 0)),
+        (Some(Offset(0)), Some(Offset(3)))
+    );
 }
 
 async fn client_of(cluster: &MockCluster, group: &str) -> Client {

@@ -69,6 +69,26 @@ async fn a_crash_and_the_end_of_the_cluster_close_connections() {
     assert!(Client::tcp(&addresses[1]).await.is_err(), "nobody listens any more");
 }
 
+/// Tries to connect until it goes as wanted: a port closes and opens a moment after its broker.
+async fn connects(address: &str, wanted: bool) {
+    while Client::tcp(address).await.is_ok() != wanted {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_port_of_a_crashed_broker_is_closed_until_it_comes_back() {
+    let cluster = listening().await;
+    let address = addresses(&cluster).swap_remove(0);
+    cluster.crash(NodeId(1)).unwrap();
+    connects(&address, false).await;
+    cluster.restart(NodeId(1)).unwrap();
+    connects(&address, true).await;
+    let mut client = Client::tcp(&address).await.unwrap();
+    client.call(&MetadataRequest::default(), 12).await;
+    cluster.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_an_error() {
     let cluster = listening().await;

@@ -39,7 +39,7 @@ async fn the_announced_ranges_are_kafkas() {
     let cluster = cluster();
     let ours = announced(&mut Client::connect(&cluster, 1).await).await;
     let kafkas = announced_by_kafka();
-    assert_eq!(ours.len(), 29);
+    assert_eq!(ours.len(), 32);
     for range in &ours {
         assert!(kafkas.contains(range), "{range:?}");
     }
@@ -84,7 +84,7 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     };
     assert_eq!((answer.error_code, answer.api_keys.len()), (35, 1));
     // The connection goes on.
-    assert_eq!(announced(&mut client).await.len(), 29);
+    assert_eq!(announced(&mut client).await.len(), 32);
 }
 
 /// A request of each API that has something to ask for.
@@ -277,6 +277,13 @@ fn administrative_question(api: ApiKey, version: i16) -> AnyRequest {
             let resources = vec![resource(2, "orders"), resource(2, "none"), resource(8, "1")];
             IncrementalAlterConfigsRequest { resources, validate_only: true }.into()
         }
+        ApiKey::DescribeLogDirs => DescribeLogDirsRequest::default().into(),
+        ApiKey::DescribeProducers => {
+            let topic =
+                describe_producers::TopicRequest { name: "orders".into(), partition_indexes: vec![0, 9] };
+            DescribeProducersRequest { topics: vec![topic] }.into()
+        }
+        ApiKey::ListConfigResources => ListConfigResourcesRequest::default().into(),
         ApiKey::Metadata => MetadataRequest::default().into(),
         ApiKey::FindCoordinator => FindCoordinatorRequest { key: "g".into(), ..Default::default() }.into(),
         ApiKey::SaslHandshake => {

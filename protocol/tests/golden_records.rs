@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{
-    Batch, BatchHeader, BatchWriter, Batches, ReadOptions, RecordError, Stamp, WriterOptions,
+    Batch, BatchHeader, BatchWriter, Batches, NO_HEADERS, ReadOptions, RecordError, Stamp, WriterOptions,
     patch_base_offset_and_epoch, patch_log_append_time,
 };
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
@@ -264,4 +264,56 @@ fn a_batch_emptied_by_compaction_still_tells_where_it_ends() {
     assert_eq!(batch.records(&mut CompressionScratch::new()).unwrap().iter().count(), 0);
     assert!(batch.header().last_offset > batch.header().base_offset);
     assert_eq!(batch.header().next_offset().0, batch.header().last_offset.0 + 1);
+}
+
+#[test]
+fn what_compaction_leaves_is_written_as_kafkas_log_cleaner_writes_it() {
+    let mut scratch = CompressionScratch::new();
+    let left = bytes_of(&set_named("compacted-with-gaps"));
+    let batch = Batches::new(left.clone(), ReadOptions::default()).next().unwrap().unwrap();
+    assert_eq!(batch.compacted(|_| true, Some(UnixMillis(9)), &mut scratch).unwrap(), left);
+
+    let stamp = Stamp::idempotent(ProducerId(4711), ProducerEpoch(3), Sequence(10))
+        .transactional(true)
+        .at(Offset(100), LeaderEpoch(2));
+    for codec in [Codec::None, Codec::Lz4] {
+        let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
+        for key in 0..5_u8 {
+            writer.append(UnixMillis(1_700_000_000_000), Some(&[key]), None, NO_HEADERS).unwrap();
+        }
+        let full = writer.seal(codec, None, &mut scratch).unwrap().to_bytes(&stamp);
+        let full = Batches::new(full, ReadOptions::default()).next().unwrap().unwrap();
+        let emptied = full.compacted(|_| false, Some(UnixMillis(9)), &mut scratch).unwrap();
+        assert_eq!(emptied, bytes_of(&set_named("empty-compacted")));
+    }
+}
+
+#[test]
+fn records_that_survive_compaction_are_what_they_were_in_every_codec() {
+    let mut scratch = CompressionScratch::new();
+    for set in sets("magic2.jsonl.gz").iter().filter(|set| set["name"] == "many") {
+        let batch = Batches::new(bytes_of(set), ReadOptions::default()).next().unwrap().unwrap();
+        let before = batch.records(&mut scratch).unwrap();
+        let compacted =
+            batch.compacted(|record| record.offset.0 % 3 == 1, Some(UnixMillis(77)), &mut scratch).unwrap();
+        let after = Batches::new(compacted, ReadOptions::default()).next().unwrap().unwrap();
+        assert_eq!(after.header().delete_horizon(), Some(UnixMillis(77)));
+        assert_eq!(after.header().last_offset, batch.header().last_offset);
+        let after = after.records(&mut scratch).unwrap();
+        let shown = |record: courant_protocol::record::RecordView<'_>| {
+            let headers: Vec<_> =
+                record.headers().map(|h| (h.key.to_vec(), h.value.map(<[u8]>::to_vec))).collect();
+            (
+                record.offset,
+                record.timestamp,
+                record.key.map(<[u8]>::to_vec),
+                record.value.map(<[u8]>::to_vec),
+                headers,
+            )
+        };
+        let wanted: Vec<_> =
+            before.iter().map(Result::unwrap).filter(|r| r.offset.0 % 3 == 1).map(shown).collect();
+        assert!(!wanted.is_empty());
+        assert_eq!(after.iter().map(Result::unwrap).map(shown).collect::<Vec<_>>(), wanted);
+    }
 }

@@ -129,7 +129,9 @@ impl Machine {
 
     /// Lets happen what was due before now, though nobody asked for it.
     pub(crate) fn advance(&mut self, now: Instant, unix_now: UnixMillis) {
-        self.cluster.groups.advance(Moment { now, unix: unix_now });
+        let at = Moment { now, unix: unix_now };
+        self.cluster.groups.advance(at);
+        self.cluster.keep_up(at);
     }
 
     /// Answers everybody whom a change has given what they wait for.

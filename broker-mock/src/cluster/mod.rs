@@ -15,6 +15,7 @@ mod request_log;
 mod state;
 mod topic;
 mod topic_name;
+mod upkeep;
 
 pub(crate) use broker::{Broker, FrozenView};
 pub(crate) use connection::{Authentication, ConnectionId, ParkedFetch};

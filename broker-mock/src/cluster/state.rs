@@ -10,6 +10,7 @@ use courant_runtime::Rng;
 use super::broker::Broker;
 use super::fetch_session::FetchSessions;
 use super::topic::{Limits, Partition, Topic};
+use super::upkeep::Upkeep;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::group::{Groups, Moment, Settings};
 
@@ -37,7 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) users: BTreeMap<String, String>,
     /// Partitions that changed since the machine last looked.
     pub(crate) touched: Vec<Touched>,
-    topics: BTreeMap<Str, Topic>,
+    pub(super) topics: BTreeMap<Str, Topic>,
+    pub(super) upkeep: Upkeep,
     names: BTreeMap<TopicId, Str>,
     caps: BTreeMap<i16, i16>,
     coordinators: BTreeMap<String, NodeId>,
@@ -74,6 +76,7 @@ impl Cluster {
             users: spec.users.clone(),
             touched: Vec::new(),
             topics: BTreeMap::new(),
+            upkeep: Upkeep::default(),
             names: BTreeMap::new(),
             caps: BTreeMap::new(),
             coordinators: BTreeMap::new(),

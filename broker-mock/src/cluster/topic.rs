@@ -3,7 +3,7 @@ use courant_protocol::types::{LeaderEpoch, NodeId, TopicId, UnixMillis};
 use courant_protocol::wire::Str;
 
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::log::{AppendContext, PartitionLog};
+use crate::log::{AppendContext, PartitionLog, SegmentLimits};
 
 /// A topic of one incarnation: created again, it has another id.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Limits {
     before_max_ms: i64,
     after_max_ms: i64,
     compacted: bool,
+    segments: SegmentLimits,
     pub(crate) min_insync_replicas: usize,
 }
 
@@ -35,6 +36,10 @@ impl Limits {
             before_max_ms: config.number(brokers, "message.timestamp.before.max.ms"),
             after_max_ms: config.number(brokers, "message.timestamp.after.max.ms"),
             compacted: config.cleans_by(brokers, "compact"),
+            segments: SegmentLimits {
+                bytes: count("segment.bytes"),
+                span_ms: config.number(brokers, "segment.ms"),
+            },
             min_insync_replicas: count("min.insync.replicas"),
         }
     }
@@ -77,6 +82,7 @@ impl Partition {
             log_append_time: limits.log_append_time,
             before_max_ms: limits.before_max_ms,
             after_max_ms: limits.after_max_ms,
+            segments: limits.segments,
             compacted: limits.compacted,
         }
     }

@@ -51,6 +51,7 @@ pub struct Fault {
     topic: Option<String>,
     partition: Option<i32>,
     client_id: Option<String>,
+    group: Option<String>,
     predicate: Option<Predicate>,
     skip: u64,
     left: u64,
@@ -71,6 +72,7 @@ impl Fault {
             topic: None,
             partition: None,
             client_id: None,
+            group: None,
             predicate: None,
             skip: 0,
             left: 1,
@@ -99,6 +101,12 @@ impl Fault {
     /// Meets only requests of this client id.
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Meets only requests about this group.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
         self
     }
 
@@ -214,6 +222,7 @@ impl Fault {
             && self.node.is_none_or(|node| node == seen.node)
             && self.client_id.as_deref().is_none_or(|client_id| client_id == seen.client_id)
             && self.topic.as_deref().is_none_or(|topic| (seen.touches)(topic, self.partition))
+            && self.group.as_deref().is_none_or(|group| crate::handler::concerns_group(seen.request, group))
             && self.predicate.as_ref().is_none_or(|predicate| predicate(seen.request))
     }
 }

@@ -6,10 +6,11 @@ use courant_protocol::types::TopicId;
 use super::call::{Call, Reply};
 use super::{
     alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch,
-    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
-    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
-    produce, sasl_authenticate, sasl_handshake, sync_group,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
+    sasl_authenticate, sasl_handshake, sync_group,
 };
 use crate::cluster::{Authentication, Cluster};
 
@@ -38,12 +39,15 @@ pub(crate) static SERVED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::OffsetForLeaderEpoch, offset_for_leader_epoch::VERSIONS),
     (ApiKey::DescribeConfigs, describe_configs::VERSIONS),
     (ApiKey::AlterConfigs, alter_configs::VERSIONS),
+    (ApiKey::DescribeLogDirs, describe_log_dirs::VERSIONS),
     (ApiKey::SaslAuthenticate, sasl_authenticate::VERSIONS),
     (ApiKey::CreatePartitions, create_partitions::VERSIONS),
     (ApiKey::DeleteGroups, delete_groups::VERSIONS),
     (ApiKey::IncrementalAlterConfigs, incremental_alter_configs::VERSIONS),
     (ApiKey::OffsetDelete, offset_delete::VERSIONS),
     (ApiKey::DescribeCluster, describe_cluster::VERSIONS),
+    (ApiKey::DescribeProducers, describe_producers::VERSIONS),
+    (ApiKey::ListConfigResources, list_config_resources::VERSIONS),
     (ApiKey::DescribeTopicPartitions, describe_topic_partitions::VERSIONS),
 ];
 
@@ -92,6 +96,11 @@ pub(crate) fn handle(
         AnyRequest::IncrementalAlterConfigs(request) => {
             incremental_alter_configs::handle(cluster, call, request).into()
         }
+        AnyRequest::DescribeLogDirs(request) => describe_log_dirs::handle(cluster, call, request).into(),
+        AnyRequest::DescribeProducers(request) => describe_producers::handle(cluster, call, request).into(),
+        AnyRequest::ListConfigResources(request) => {
+            list_config_resources::handle(cluster, call, request).into()
+        }
         AnyRequest::SaslAuthenticate(request) => {
             sasl_authenticate::handle(cluster, authentication, call, request)
         }
@@ -138,6 +147,9 @@ pub(crate) fn touches(
             .topics
             .iter()
             .any(|t| t.name == *topic && t.partitions.iter().any(|p| wanted(p.partition_index))),
+        AnyRequest::DescribeProducers(request) => {
+            request.topics.iter().any(|t| t.name == *topic && t.partition_indexes.iter().any(|p| wanted(*p)))
+        }
         AnyRequest::OffsetForLeaderEpoch(request) => request
             .topics
             .iter()
@@ -185,6 +197,9 @@ pub(crate) fn set_throttle(response: &mut AnyResponse, milliseconds: i32) {
         AnyResponse::DescribeConfigs(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::AlterConfigs(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::IncrementalAlterConfigs(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeLogDirs(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::DescribeProducers(response) => response.throttle_time_ms = milliseconds,
+        AnyResponse::ListConfigResources(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::CreatePartitions(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DescribeCluster(response) => response.throttle_time_ms = milliseconds,
         AnyResponse::DescribeTopicPartitions(response) => response.throttle_time_ms = milliseconds,

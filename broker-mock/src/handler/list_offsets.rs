@@ -2,6 +2,8 @@
 //!
 //! -1 latest, -2 earliest, -3 the record with the largest time (KIP-734), -4 earliest local (KIP-405), -5 latest tiered
 //! (KIP-1005), -6 earliest pending upload (KIP-1023): nothing is tiered, so the last two find nothing.
+use std::collections::BTreeSet;
+
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::list_offsets::{
@@ -27,6 +29,7 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let isolation = Isolation::from(request.isolation_level);
+    let twice = twice(request);
     let topics = request.topics.iter().map(|topic| ListOffsetsTopicResponse {
         name: topic.name.clone(),
         partitions: topic
@@ -36,6 +39,9 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsReques
                 let index = wanted.partition_index;
                 let partition = call.led(cluster, &topic.name, index, wanted.current_leader_epoch);
                 let version = call.version;
+                if twice.contains(&(&*topic.name, index)) {
+                    return answer(version, index, Err(ErrorCode::INVALID_REQUEST));
+                }
                 let found =
                     partition.and_then(|partition| find(partition, wanted.timestamp, isolation, version));
                 answer(version, index, found)
@@ -43,6 +49,16 @@ pub(super) fn handle(cluster: &Cluster, call: &Call, request: &ListOffsetsReques
             .collect(),
     });
     ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
+}
+
+/// Partitions that are asked for more than once, which no answer could tell apart.
+fn twice(request: &ListOffsetsRequest) -> BTreeSet<(&str, i32)> {
+    let mut seen = BTreeSet::new();
+    let all = request
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|wanted| (&*topic.name, wanted.partition_index)));
+    all.filter(|partition| !seen.insert(*partition)).collect()
 }
 
 fn find(

@@ -5,6 +5,8 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::record::{Batch, BatchHeader, patch_log_append_time};
 use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
 
+use super::segments::SegmentLimits;
+
 /// What the topic and the moment say about an append.
 #[derive(Clone, Debug)]
 pub(crate) struct AppendContext {
@@ -20,6 +22,8 @@ pub(crate) struct AppendContext {
     pub(crate) before_max_ms: i64,
     /// `message.timestamp.after.max.ms`.
     pub(crate) after_max_ms: i64,
+    /// When the segment that is written to is closed.
+    pub(crate) segments: SegmentLimits,
     /// Whether `cleanup.policy` names `compact`, so that every record needs a key.
     pub(crate) compacted: bool,
 }

@@ -6,12 +6,13 @@ use courant_protocol::compression::CompressionScratch;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{Batch, BatchHeader, Batches, ReadOptions};
-use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
+use courant_protocol::types::{LeaderEpoch, Offset, ProducerId, UnixMillis};
 use courant_protocol::wire::Records;
 
 use super::appending::{AppendContext, Appended, Refusal, admit};
 use super::epoch_cache::EpochCache;
-use super::producer_state::{ProducerStates, Verdict};
+use super::producer_state::{ProducerStates, SeenProducer, Verdict};
+use super::segments::{ActiveSegment, SegmentLimits};
 use super::stored_batch::StoredBatch;
 use super::transactions::{AbortedTransaction, Transactions};
 
@@ -52,6 +53,9 @@ pub(crate) struct PartitionLog {
     epochs: EpochCache,
     producers: ProducerStates,
     transactions: Transactions,
+    pub(super) active: ActiveSegment,
+    /// What lies before was compacted.
+    pub(super) cleaned_to: Offset,
 }
 
 impl PartitionLog {
@@ -67,6 +71,8 @@ impl PartitionLog {
             epochs,
             producers: ProducerStates::default(),
             transactions: Transactions::default(),
+            active: ActiveSegment::first(),
+            cleaned_to: Offset(0),
         }
     }
 
@@ -83,7 +89,8 @@ impl PartitionLog {
             }
         }
         let base_offset = self.log_end;
-        self.push(StoredBatch::placed(header, &bytes, base_offset, context.leader_epoch), None);
+        let stored = StoredBatch::placed(header, &bytes, base_offset, context.leader_epoch);
+        self.push(stored, None, Some(context.segments));
         let log_append_time = if context.log_append_time { context.now } else { UnixMillis::NONE };
         Ok(Appended { base_offset, log_append_time, is_duplicate: false })
     }
@@ -110,12 +117,18 @@ impl PartitionLog {
             };
             first = first.or(Some(stored.header.base_offset));
             let marker = header.attributes.is_control().then(|| control_record(&batch)).flatten();
-            self.push(stored, marker);
+            self.push(stored, marker, None);
         }
         first.ok_or_else(|| "there is no whole batch in these bytes".to_owned())
     }
 
-    fn push(&mut self, mut stored: StoredBatch, marker: Option<ControlRecord>) {
+    fn push(
+        &mut self,
+        mut stored: StoredBatch,
+        marker: Option<ControlRecord>,
+        limits: Option<SegmentLimits>,
+    ) {
+        stored.segment = self.active.take(&stored, limits);
         let header = &stored.header;
         if header.producer_id.is_some() {
             self.producers.remember(header);
@@ -193,6 +206,7 @@ impl PartitionLog {
             }
         }
         self.index_times();
+        self.recount_active();
         self.epochs.truncate_front(self.log_start);
         self.transactions.truncate_front(self.log_start);
         self.log_start
@@ -208,6 +222,9 @@ impl PartitionLog {
         }
         let last = self.batches.back().map_or(self.log_start, |batch| batch.header.next_offset());
         self.log_end = self.log_end.min(end).min(last.max(self.log_start));
+        self.cleaned_to = self.cleaned_to.min(self.log_end);
+        self.active.number = self.batches.back().map_or(self.active.number, |batch| batch.segment);
+        self.recount_active();
         self.epochs.truncate_back(self.log_end);
         self.producers.truncate_back(self.log_end);
         self.transactions.truncate_back(self.log_end);
@@ -221,6 +238,20 @@ impl PartitionLog {
     /// Forgets all producers, as a broker does whose state expired.
     pub(crate) fn forget_producers(&mut self) {
         self.producers.clear();
+    }
+
+    /// Takes the batches that compaction has left; offsets and what is remembered of producers stay.
+    pub(super) fn replace_batches(&mut self, batches: Vec<StoredBatch>, cleaned_to: Offset) {
+        self.size_bytes = batches.iter().map(StoredBatch::len).sum();
+        self.batches = batches.into();
+        self.cleaned_to = cleaned_to;
+        self.index_times();
+        self.recount_active();
+    }
+
+    /// Whether a batch is the last that its producer wrote, by which its sequence is known.
+    pub(super) fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
+        header.producer_id.is_some() && self.producers.is_last(header)
     }
 
     fn index_times(&mut self) {
@@ -269,6 +300,16 @@ impl PartitionLog {
 
     pub(crate) fn batches(&self) -> &VecDeque<StoredBatch> {
         &self.batches
+    }
+
+    /// The producers that are remembered.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = SeenProducer> {
+        self.producers.all()
+    }
+
+    /// Where a producer's open transaction begins.
+    pub(crate) fn transaction_start(&self, producer_id: ProducerId) -> Option<Offset> {
+        self.transactions.start_of(producer_id)
     }
 
     pub(crate) fn aborted_between(

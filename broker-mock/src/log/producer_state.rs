@@ -24,6 +24,15 @@ pub(crate) enum Verdict {
     Refuse(ErrorCode),
 }
 
+/// A producer as DescribeProducers shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenProducer {
+    pub(crate) id: ProducerId,
+    pub(crate) epoch: ProducerEpoch,
+    pub(crate) last_sequence: Sequence,
+    pub(crate) last_timestamp: UnixMillis,
+}
+
 /// All producers of one partition.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProducerStates {
@@ -93,6 +102,25 @@ impl ProducerStates {
             last_offset: header.last_offset,
             timestamp: header.max_timestamp,
         });
+    }
+
+    /// Everybody who is remembered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = SeenProducer> {
+        self.producers.iter().map(|(id, state)| {
+            let last = state.batches.back();
+            SeenProducer {
+                id: *id,
+                epoch: state.epoch,
+                last_sequence: last.map_or(Sequence::NONE, |last| last.last),
+                last_timestamp: last.map_or(UnixMillis::NONE, |last| last.timestamp),
+            }
+        })
+    }
+
+    /// Whether a batch is the last that its producer wrote.
+    pub(crate) fn is_last(&self, header: &BatchHeader) -> bool {
+        let last = self.producers.get(&header.producer_id).and_then(|state| state.batches.back());
+        last.is_some_and(|last| last.last_offset == header.last_offset)
     }
 
     /// Forgets batches from `end` on: the log was cut there.

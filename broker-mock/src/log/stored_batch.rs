@@ -14,6 +14,8 @@ pub(crate) struct StoredBatch {
     body: Bytes,
     /// The largest timestamp of this batch and all before it in the log.
     pub(super) largest_timestamp_so_far: UnixMillis,
+    /// The number of the segment that it lies in.
+    pub(super) segment: u64,
 }
 
 impl StoredBatch {
@@ -41,7 +43,7 @@ impl StoredBatch {
     }
 
     fn new(header: BatchHeader, head: Bytes, body: Bytes) -> Self {
-        Self { header, head, body, largest_timestamp_so_far: UnixMillis::NONE }
+        Self { header, head, body, largest_timestamp_so_far: UnixMillis::NONE, segment: 0 }
     }
 
     /// The size of the batch.

@@ -11,7 +11,9 @@ use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOpti
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use proptest::prelude::*;
 
-use super::{AppendContext, Isolation, PartitionLog};
+use super::{AppendContext, Isolation, PartitionLog, SegmentLimits};
+
+mod cleaning;
 
 /// A step in the life of a log.
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ fn context(epoch: i32) -> AppendContext {
         log_append_time: false,
         before_max_ms: i64::MAX,
         after_max_ms: i64::MAX,
+        segments: SegmentLimits { bytes: 1000, span_ms: i64::MAX },
         compacted: false,
     }
 }

@@ -37,6 +37,11 @@ impl Transactions {
         self.open.values().min().copied()
     }
 
+    /// Where the producer's open transaction begins.
+    pub(super) fn start_of(&self, producer_id: ProducerId) -> Option<Offset> {
+        self.open.get(&producer_id).copied()
+    }
+
     /// The aborted transactions that touch the offsets from `from` up to but not including `to`.
     pub(super) fn aborted_between(
         &self,

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use courant_protocol::types::NodeId;
 use courant_runtime::World;
+use tokio::sync::watch;
 
 use crate::cluster::{ConnectionId, Machine, Output};
 
@@ -17,6 +18,8 @@ use crate::cluster::{ConnectionId, Machine, Output};
 pub(crate) struct Hub {
     pub(crate) world: World,
     state: Mutex<State>,
+    /// Told when brokers die and come back.
+    liveness: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,8 @@ pub(crate) struct Sight {
 
 impl Hub {
     pub(crate) fn new(world: World, machine: Machine) -> Self {
-        Self { world, state: Mutex::new(State { machine, links: BTreeMap::new() }) }
+        let state = Mutex::new(State { machine, links: BTreeMap::new() });
+        Self { world, state, liveness: watch::Sender::new(()) }
     }
 
     /// Calls the machine; what comes of it is carried away afterwards.
@@ -81,6 +85,20 @@ impl Hub {
         let id = state.machine.connect(node)?;
         state.links.insert(id, Outbox::default());
         Some(id)
+    }
+
+    /// Changes whenever a broker dies or comes back.
+    pub(crate) fn liveness(&self) -> watch::Receiver<()> {
+        self.liveness.subscribe()
+    }
+
+    /// Brokers have died or come back.
+    pub(crate) fn tell_liveness(&self) {
+        self.liveness.send_replace(());
+    }
+
+    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
+        self.lock().machine.cluster.is_alive(node)
     }
 
     /// The largest request that brokers take.

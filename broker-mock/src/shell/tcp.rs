@@ -1,6 +1,7 @@
 //! TCP: a listener per broker, a task per connection.
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,24 +19,45 @@ const ROUNDS: usize = 32;
 /// How long a listener rests when it cannot accept, out of file descriptors for one.
 const REST: Duration = Duration::from_millis(50);
 
-/// Accepts connections for one broker until `stop` changes.
+/// Accepts connections for one broker until `stop` changes. While the broker is down its port is closed.
 pub(crate) async fn serve(hub: Arc<Hub>, node: NodeId, listener: Listener, mut stop: watch::Receiver<bool>) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut liveness = hub.liveness();
     // Moved here, it is dropped before `stop`: whoever waits for that finds the port closed.
-    let listener = listener;
+    let mut listener = Some(listener);
     loop {
+        liveness.mark_unchanged();
+        if !hub.is_alive(node) {
+            listener = None;
+            tokio::select! {
+                biased;
+                _ = stop.changed() => return,
+                _ = liveness.changed() => continue,
+            }
+        }
         let accepted = tokio::select! {
             biased;
             _ = stop.changed() => return,
-            accepted = listener.accept() => accepted,
+            _ = liveness.changed() => continue,
+            accepted = next(&mut listener, address) => accepted,
         };
         match accepted {
-            Ok((duplex, _)) => accept(&hub, node, duplex, stop.clone()),
+            Ok(duplex) => accept(&hub, node, duplex, stop.clone()),
             Err(error) => {
                 tracing::warn!(target: "courant::broker_mock", %node, %error, "cannot accept a connection");
                 hub.world.sleep(REST).await;
             }
         }
     }
+}
+
+/// The next connection; a port that was closed is opened again first.
+async fn next(listener: &mut Option<Listener>, address: SocketAddr) -> io::Result<Box<dyn Duplex>> {
+    let open = match listener {
+        Some(open) => open,
+        None => listener.insert(Listener::bind(address).await?),
+    };
+    open.accept().await.map(|(duplex, _)| duplex)
 }
 
 fn accept(hub: &Arc<Hub>, node: NodeId, duplex: Box<dyn Duplex>, mut stop: watch::Receiver<bool>) {

@@ -30,6 +30,7 @@
 mod batch;
 mod batch_reader;
 mod batch_writer;
+mod compaction;
 pub mod control;
 mod crc;
 mod error;
