@@ -1,4 +1,4 @@
-//! Groups over the wire: members join, agree, commit, fall silent and leave, in virtual time.
+//! Groups over the wire: members join, agree, commit and leave.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,169 +7,11 @@
 )]
 mod support;
 
-use std::time::Duration;
-
-use courant_broker_mock::{Fault, MockCluster};
-use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::*;
-use courant_protocol::types::{NodeId, Offset};
-use courant_protocol::wire::Str;
-use support::{Client, virtual_world};
-
-const GROUP: &str = "billing";
-
-fn cluster() -> MockCluster {
-    MockCluster::builder()
-        .brokers(3)
-        .topic("orders", 4)
-        .config("group.initial.rebalance.delay.ms", "0")
-        .world(virtual_world())
-        .build()
-        .unwrap()
-}
-
-/// A member as small as can be.
-struct Member {
-    client: Client,
-    join: JoinGroupRequest,
-    generation: i32,
-}
-
-impl Member {
-    async fn new(cluster: &MockCluster) -> Self {
-        let join = JoinGroupRequest {
-            group_id: GROUP.into(),
-            session_timeout_ms: 10_000,
-            rebalance_timeout_ms: 60_000,
-            protocol_type: "consumer".into(),
-            protocols: vec![join_group::JoinGroupRequestProtocol {
-                name: "range".into(),
-                metadata: vec![0, 0, 0, 0, 0, 1, 0, 6, b'o', b'r', b'd', b'e', b'r', b's', 0, 0, 0, 0].into(),
-            }],
-            ..Default::default()
-        };
-        let node = cluster.coordinator(GROUP).unwrap();
-        Self { client: Client::connect(cluster, node.0).await, join, generation: -1 }
-    }
-
-    async fn fixed(cluster: &MockCluster, instance: &str) -> Self {
-        let mut member = Self::new(cluster).await;
-        member.join.group_instance_id = Some(instance.into());
-        member
-    }
-
-    /// Takes an id without joining.
-    async fn ask_for_id(&mut self) {
-        let answer = self.client.call(&self.join, 9).await;
-        assert_eq!(answer.error_code, ErrorCode::MEMBER_ID_REQUIRED.0);
-        self.join.member_id = answer.member_id;
-    }
-
-    async fn send_join(&mut self) {
-        self.client.send(&self.join, 9).await;
-    }
-
-    async fn joined(&mut self) -> JoinGroupResponse {
-        let answer = self.client.receive::<JoinGroupRequest>(9).await.unwrap();
-        if answer.error_code == 0 {
-            self.generation = answer.generation_id;
-            self.join.member_id = answer.member_id.clone();
-        }
-        answer
-    }
-
-    async fn join(&mut self) -> JoinGroupResponse {
-        self.send_join().await;
-        self.joined().await
-    }
-
-    fn sync_request(&self, assignments: &[(&str, &[u8])]) -> SyncGroupRequest {
-        let assignments = assignments.iter().map(|(member, bytes)| sync_group::SyncGroupRequestAssignment {
-            member_id: (*member).into(),
-            assignment: bytes.to_vec().into(),
-        });
-        SyncGroupRequest {
-            group_id: GROUP.into(),
-            generation_id: self.generation,
-            member_id: self.join.member_id.clone(),
-            group_instance_id: self.join.group_instance_id.clone(),
-            protocol_type: Some("consumer".into()),
-            protocol_name: Some("range".into()),
-            assignments: assignments.collect(),
-        }
-    }
-
-    async fn sync(&mut self, assignments: &[(&str, &[u8])]) -> SyncGroupResponse {
-        let request = self.sync_request(assignments);
-        self.client.call(&request, 5).await
-    }
-
-    /// Joins a group of which it is the only member, and assigns itself.
-    async fn alone(&mut self) {
-        if self.join.group_instance_id.is_none() && self.join.member_id.is_empty() {
-            self.ask_for_id().await;
-        }
-        assert_eq!(self.join().await.error_code, 0);
-        let id = self.id();
-        assert_eq!(self.sync(&[(&id, b"all")]).await.assignment, "all");
-    }
-
-    async fn heartbeat(&mut self) -> i16 {
-        let request = HeartbeatRequest {
-            group_id: GROUP.into(),
-            generation_id: self.generation,
-            member_id: self.join.member_id.clone(),
-            group_instance_id: self.join.group_instance_id.clone(),
-        };
-        self.client.call(&request, 4).await.error_code
-    }
-
-    async fn leave(&mut self) -> LeaveGroupResponse {
-        let identity = leave_group::MemberIdentity {
-            member_id: self.join.member_id.clone(),
-            group_instance_id: self.join.group_instance_id.clone(),
-            reason: None,
-        };
-        let request =
-            LeaveGroupRequest { group_id: GROUP.into(), members: vec![identity], ..Default::default() };
-        self.client.call(&request, 5).await
-    }
-
-    async fn commit(&mut self, offset: i64) -> i16 {
-        let partition = offset_commit::OffsetCommitRequestPartition {
-            committed_offset: offset,
-            committed_metadata: Some(Str::new()),
-            ..Default::default()
-        };
-        let topic = offset_commit::OffsetCommitRequestTopic {
-            name: "orders".into(),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let request = OffsetCommitRequest {
-            group_id: GROUP.into(),
-            generation_id_or_member_epoch: self.generation,
-            member_id: self.join.member_id.clone(),
-            group_instance_id: self.join.group_instance_id.clone(),
-            topics: vec![topic],
-            ..Default::default()
-        };
-        self.client.call(&request, 9).await.topics[0].partitions[0].error_code
-    }
-
-    fn id(&self) -> String {
-        self.join.member_id.to_string()
-    }
-}
-
-async fn wait(seconds: u64) {
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-}
-
-fn state(cluster: &MockCluster) -> &'static str {
-    cluster.group(GROUP).map_or("none", |group| group.state)
-}
+use courant_protocol::types::Offset;
+use support::Client;
+use support::member::{GROUP, Member, cluster, cluster_with, group, state};
 
 #[tokio::test(start_paused = true)]
 async fn two_members_share_what_the_leader_assigns() {
@@ -199,4 +41,174 @@ async fn two_members_share_what_the_leader_assigns() {
     assert_eq!(first.heartbeat().await, ErrorCode::REBALANCE_IN_PROGRESS.0);
     first.alone().await;
     assert_eq!((first.generation, cluster.group(GROUP).unwrap().members.len()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_comes_back_with_the_id_that_it_was_given() {
+    let cluster = cluster();
+    let mut member = Member::new(&cluster).await;
+    member.ask_for_id().await;
+    assert!(member.id().starts_with("test-"), "{}", member.id());
+    assert_eq!((group(&cluster).pending, group(&cluster).members.len()), (1, 0));
+    member.alone().await;
+    assert_eq!((group(&cluster).pending, group(&cluster).members.len()), (0, 1));
+    let mut stranger = Member::new(&cluster).await;
+    stranger.join.member_id = "somebody".into();
+    assert_eq!(stranger.join().await.error_code, ErrorCode::UNKNOWN_MEMBER_ID.0);
+    // Older clients are let in at once, under an id that they learn with the answer.
+    let mut old = Member::new(&cluster).await;
+    old.client.send(&old.join, 3).await;
+    member.join().await;
+    let answer = old.client.receive::<JoinGroupRequest>(3).await.unwrap();
+    assert_eq!((answer.error_code, answer.generation_id), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_protocol_that_all_share_and_most_prefer_is_taken() {
+    let cluster = cluster_with(&[("group.initial.rebalance.delay.ms", "3000")]);
+    let offers = [&["sticky", "range"][..], &["range", "roundrobin"], &["range", "sticky"]];
+    let mut members = Vec::new();
+    for offered in offers {
+        let mut member = Member::new(&cluster).await;
+        let metadata = member.join.protocols[0].metadata.clone();
+        let protocol = |name: &&str| join_group::JoinGroupRequestProtocol {
+            name: (*name).into(),
+            metadata: metadata.clone(),
+        };
+        member.join.protocols = offered.iter().map(protocol).collect();
+        member.ask_for_id().await;
+        member.send_join().await;
+        members.push(member);
+    }
+    for member in &mut members {
+        assert_eq!(member.joined().await.protocol_name.as_deref(), Some("range"));
+    }
+    let mut other = Member::new(&cluster).await;
+    other.join.protocols[0].name = "sticky".into();
+    assert_eq!(other.join().await.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL.0);
+    other.join.protocols[0].name = "range".into();
+    other.join.protocol_type = "connect".into();
+    assert_eq!(other.join().await.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL.0);
+    let mut request = members[0].sync_request(&[]);
+    request.protocol_name = Some("sticky".into());
+    let answer = members[0].client.call(&request, 5).await;
+    assert_eq!(answer.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_cannot_be_are_refused() {
+    let cluster = cluster();
+    let mut member = Member::new(&cluster).await;
+    member.join.session_timeout_ms = 5999;
+    assert_eq!(member.join().await.error_code, ErrorCode::INVALID_SESSION_TIMEOUT.0);
+    member.join.session_timeout_ms = 1_800_001;
+    assert_eq!(member.join().await.error_code, ErrorCode::INVALID_SESSION_TIMEOUT.0);
+    member.join.session_timeout_ms = 10_000;
+    member.join.group_id = "".into();
+    assert_eq!(member.join().await.error_code, ErrorCode::INVALID_GROUP_ID.0);
+    member.join.group_id = GROUP.into();
+    assert_eq!(member.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID.0);
+    assert_eq!(member.sync(&[]).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID.0);
+    assert_eq!(member.leave().await.members[0].error_code, ErrorCode::UNKNOWN_MEMBER_ID.0);
+    let elsewhere = cluster.nodes().into_iter().find(|node| cluster.coordinator(GROUP) != Some(*node));
+    let mut wrong = Member::new(&cluster).await;
+    wrong.client = Client::connect(&cluster, elsewhere.unwrap().0).await;
+    assert_eq!(wrong.join().await.error_code, ErrorCode::NOT_COORDINATOR.0);
+    assert_eq!(wrong.heartbeat().await, ErrorCode::NOT_COORDINATOR.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_and_heartbeats_go_by_member_and_generation() {
+    let cluster = cluster();
+    let mut member = Member::new(&cluster).await;
+    member.alone().await;
+    assert_eq!((member.commit(5).await, member.heartbeat().await), (0, 0));
+    member.generation = 7;
+    let illegal = ErrorCode::ILLEGAL_GENERATION.0;
+    assert_eq!((member.commit(6).await, member.heartbeat().await), (illegal, illegal));
+    assert_eq!(member.sync(&[]).await.error_code, illegal);
+    member.generation = 1;
+    let id = std::mem::replace(&mut member.join.member_id, "somebody".into());
+    let unknown = ErrorCode::UNKNOWN_MEMBER_ID.0;
+    assert_eq!((member.commit(6).await, member.heartbeat().await), (unknown, unknown));
+    (member.join.member_id, member.generation) = ("".into(), -1);
+    assert_eq!(member.commit(6).await, unknown, "while there are members only they commit");
+    (member.join.member_id, member.generation) = (id, 1);
+    assert_eq!(cluster.committed(GROUP, "orders", 0), Some(Offset(5)));
+    member.leave().await;
+    assert_eq!((member.commit(6).await, state(&cluster)), (unknown, "Empty"));
+    (member.join.member_id, member.generation) = ("".into(), -1);
+    assert_eq!(member.commit(6).await, 0, "whoever claims no generation may commit for an empty group");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_joins_again_calls_all_to_rejoin_and_a_follower_does_not() {
+    let cluster = cluster();
+    let (mut leader, mut follower) = pair(&cluster).await;
+    let again = follower.join().await;
+    assert_eq!((again.error_code, again.generation_id, state(&cluster)), (0, 2, "Stable"));
+    leader.send_join().await;
+    assert_eq!(follower.heartbeat().await, ErrorCode::REBALANCE_IN_PROGRESS.0);
+    assert_eq!(follower.commit(3).await, 0, "members commit while a rebalance is prepared");
+    follower.join().await;
+    assert_eq!((leader.joined().await.generation_id, follower.generation), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_joins_with_other_metadata_calls_all_to_rejoin() {
+    let cluster = cluster();
+    let (mut leader, mut follower) = pair(&cluster).await;
+    follower.join.protocols[0].metadata = vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0].into();
+    follower.send_join().await;
+    assert_eq!(leader.heartbeat().await, ErrorCode::REBALANCE_IN_PROGRESS.0);
+    let members = leader.join().await.members;
+    assert!(members.iter().any(|member| member.metadata.len() == 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_has_no_more_members_than_it_may() {
+    let cluster = cluster_with(&[("group.max.size", "2")]);
+    let (mut leader, _follower) = pair(&cluster).await;
+    let mut third = Member::new(&cluster).await;
+    assert_eq!(third.join().await.error_code, ErrorCode::GROUP_MAX_SIZE_REACHED.0);
+    assert_eq!(leader.heartbeat().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_members_leave_at_once_and_older_versions_name_one() {
+    let cluster = cluster();
+    let (mut leader, follower) = pair(&cluster).await;
+    let identity =
+        |member_id: &str| leave_group::MemberIdentity { member_id: member_id.into(), ..Default::default() };
+    let members = vec![identity(&follower.id()), identity("somebody")];
+    let request = LeaveGroupRequest { group_id: GROUP.into(), members, ..Default::default() };
+    let errors: Vec<i16> =
+        leader.client.call(&request, 4).await.members.iter().map(|member| member.error_code).collect();
+    assert_eq!(errors, [0, ErrorCode::UNKNOWN_MEMBER_ID.0]);
+    leader.alone().await;
+    let mut request =
+        LeaveGroupRequest { group_id: GROUP.into(), member_id: leader.id().into(), ..Default::default() };
+    assert_eq!(leader.client.call(&request, 2).await.error_code, 0);
+    assert_eq!(state(&cluster), "Empty");
+    request.member_id = "somebody".into();
+    assert_eq!(leader.client.call(&request, 0).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_ids() {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let cluster = cluster();
+        let mut member = Member::new(&cluster).await;
+        member.ask_for_id().await;
+        ids.push(member.id());
+    }
+    assert_eq!(ids[0], ids[1]);
+}
+
+/// A leader and a follower of generation 2.
+async fn pair(cluster: &courant_broker_mock::MockCluster) -> (Member, Member) {
+    let (mut leader, mut follower) = (Member::new(cluster).await, Member::new(cluster).await);
+    support::member::settle(&mut leader, &mut follower).await;
+    (leader, follower)
 }

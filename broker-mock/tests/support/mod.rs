@@ -1,5 +1,7 @@
 //! A client as small as can be: frames over in-process connections, in virtual time.
 #![allow(dead_code, reason = "each test file uses a part")]
+pub(crate) mod member;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
