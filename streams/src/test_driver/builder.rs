@@ -99,7 +99,12 @@ impl TestDriverBuilder {
     /// What keeps the application from starting.
     pub fn start(self) -> Result<TestDriver, TestError> {
         let sim = Sim::new(self.seed).limit(STEP_LIMIT);
-        let cluster = MockCluster::builder().brokers(self.brokers).world(sim.world("brokers")).build();
+        let cluster = MockCluster::builder()
+            .brokers(self.brokers)
+            // Test records are years old, and brokers retain by the time of the record: they never look.
+            .config("log.initial.task.delay.ms", "9223372036854775807")
+            .world(sim.world("brokers"))
+            .build();
         let cluster = cluster.map_err(|error| TestError::because(self.seed, "the cluster", error))?;
         sim.serve(cluster.transport());
         for topic in self.outside_topics() {
