@@ -240,6 +240,12 @@ impl Schema {
         Ok(self)
     }
 
+    /// The same schema with a decimal as its default, whose scale may be another than the schema's, as Java has it.
+    pub(crate) fn with_default_of_any_scale(mut self, default: Value) -> Self {
+        self.default = Some(Box::new(default));
+        self
+    }
+
     /// The schema behind a counted pointer, as [`Data`](super::Data) and [`Struct`](super::Struct) hold it.
     pub fn shared(self) -> Arc<Self> {
         Arc::new(self)

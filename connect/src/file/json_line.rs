@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::api::SinkRecord;
 use crate::converter::{Converter, JsonConverter};
-use crate::data::{Data, Value};
+use crate::data::Data;
 use crate::error::Result;
 
 /// What a line holds of a record.
@@ -90,6 +90,7 @@ pub(super) fn is_whole(line: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::api::ConnectRecord;
+    use crate::data::Value;
     use courant_protocol::types::{Offset, PartitionId, TopicPartition, UnixMillis};
 
     fn line(content: LineContent, value: Data) -> String {

@@ -49,11 +49,6 @@ impl Lines {
         self.position + self.buffer.len() as u64 + self.let_go
     }
 
-    /// How many lines were given out.
-    pub(super) fn line(&self) -> u64 {
-        self.line
-    }
-
     /// Takes the bytes at [`read_position`](Self::read_position). All complete lines must have been taken out before.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -142,7 +137,7 @@ mod tests {
     fn the_last_line_waits_for_its_end() {
         let mut lines = Lines::new(0, 0, false, 100);
         assert_eq!(all(&mut lines, b"a\r\n\nb", 2), [(1, 3, "a".into()), (2, 4, String::new())]);
-        assert_eq!((lines.line(), lines.read_position()), (2, 5));
+        assert_eq!((lines.line, lines.read_position()), (2, 5));
         lines.push("é\n".as_bytes());
         let line = lines.next_line().unwrap();
         assert_eq!((line.number, line.start, line.end, &line.bytes[..]), (3, 4, 8, "bé".as_bytes()));

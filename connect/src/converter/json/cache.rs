@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Options, schema_read, schema_write};
 use crate::data::{DataError, Schema};
 
+/// What was asked for last, and everything that is remembered.
+type Known<K, V> = (Option<(K, V)>, HashMap<K, V>);
+
 /// The texts of schemas.
 ///
 /// A schema that is the very one of the record before is found by its address; another one by its value, which costs a
 /// hash of all of it, documentation included: all of it stands in the text.
 pub(super) struct SchemaTexts {
     size: usize,
-    known: Mutex<(Option<(Arc<Schema>, Bytes)>, HashMap<Arc<Schema>, Bytes>)>,
+    known: Mutex<Known<Arc<Schema>, Bytes>>,
 }
 
 impl SchemaTexts {
@@ -45,7 +48,7 @@ impl SchemaTexts {
 /// The schemas of texts.
 pub(super) struct SchemasRead {
     size: usize,
-    known: Mutex<(Option<(Json, Arc<Schema>)>, HashMap<Json, Arc<Schema>>)>,
+    known: Mutex<Known<Json, Arc<Schema>>>,
 }
 
 impl SchemasRead {

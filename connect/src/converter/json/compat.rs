@@ -2,7 +2,7 @@
 use serde_json::{Number, Value as Json};
 
 use super::Reading;
-use super::read::{is_whole, too_large};
+use super::read::{float, is_whole, is_zero, too_large};
 use crate::data::{DataError, Decimal, SchemaType, Value};
 
 /// A number as a value of a number type; none if the type is not one of numbers.
@@ -14,7 +14,7 @@ pub(super) fn number(
     let text = number.as_str();
     Ok(Some(match (kind, reading) {
         (SchemaType::Float32, _) => Value::F32(finite_f32(number, reading)?),
-        (SchemaType::Float64, _) => Value::F64(finite_f64(number, reading)?),
+        (SchemaType::Float64, _) => Value::F64(float(number, reading)?),
         (SchemaType::Int8, Reading::Strict) => Value::I8(text.parse().map_err(|_| too_large(number, 8))?),
         (SchemaType::Int16, Reading::Strict) => Value::I16(text.parse().map_err(|_| too_large(number, 16))?),
         (SchemaType::Int32, Reading::Strict) => Value::I32(text.parse().map_err(|_| too_large(number, 32))?),
@@ -33,17 +33,8 @@ fn finite_f32(number: &Number, reading: Reading) -> Result<f32, DataError> {
         Reading::Strict if !float.is_finite() => {
             Err(DataError::new(format!("{number} is too large for FLOAT32")))
         }
-        _ => Ok(float),
-    }
-}
-
-fn finite_f64(number: &Number, reading: Reading) -> Result<f64, DataError> {
-    let float: f64 = number.as_str().parse().unwrap_or(f64::NAN);
-    match reading {
-        Reading::Strict if !float.is_finite() => {
-            Err(DataError::new(format!("{number} is too large for FLOAT64")))
-        }
-        _ => Ok(float),
+        Reading::Strict => Ok(float),
+        Reading::Java => Ok(if is_zero(number) { 0.0 } else { float }),
     }
 }
 
@@ -76,8 +67,8 @@ pub(super) fn misfit(kind: &SchemaType, json: &Json) -> Result<Value, DataError>
         (SchemaType::Float32, _) => Value::F32(0.0),
         (SchemaType::Float64, _) => Value::F64(0.0),
         (SchemaType::String | SchemaType::Bytes, _) => Value::Null,
-        // What has no elements is an empty array, and an object's elements are its values; Java iterates over either.
-        (SchemaType::Array(_), json) if !json.is_object() => Value::Array(Vec::new()),
+        // What has no elements is an empty array.
+        (SchemaType::Array(_), _) => Value::Array(Vec::new()),
         (kind, json) => {
             return Err(DataError::new(format!(
                 "{}, but {} is wanted",

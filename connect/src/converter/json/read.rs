@@ -7,6 +7,7 @@ use serde_json::{Number, Value as Json};
 use std::sync::Arc;
 
 use super::{Options, Reading, compat};
+use crate::data::java_text::hash_map_order;
 use crate::data::{DataError, Decimal, Logical, Schema, SchemaType, Struct, Value};
 
 /// Base64 as Jackson reads it: padding is wanted, and bits that belong to no byte do not matter.
@@ -49,7 +50,7 @@ fn schemaless(json: Json, options: &Options) -> Result<Value, DataError> {
                 let member = schemaless(member, options).map_err(|error| error.within(name.as_str()))?;
                 entries.push((Value::String(name), member));
             }
-            Value::Map(entries)
+            Value::Map(in_order(entries, options))
         }
     })
 }
@@ -59,10 +60,10 @@ fn plain(schema: &Arc<Schema>, json: Json, options: &Options) -> Result<Value, D
         (SchemaType::Boolean, Json::Bool(flag)) => Ok(Value::Bool(flag)),
         (SchemaType::String, Json::String(text)) => Ok(Value::String(text)),
         (SchemaType::Bytes, Json::String(text)) => Ok(Value::Bytes(bytes(&text)?)),
-        (SchemaType::Array(items), Json::Array(found)) => {
-            let read =
-                |(at, item)| value(Some(items), item, options).map_err(|e| e.within(format!("[{at}]")));
-            Ok(Value::Array(found.into_iter().enumerate().map(read).collect::<Result<_, _>>()?))
+        (SchemaType::Array(items), Json::Array(found)) => array(items, found, options),
+        // Java iterates over whatever it is given; the elements of an object are its values.
+        (SchemaType::Array(items), Json::Object(members)) if options.reading == Reading::Java => {
+            array(items, members.into_iter().map(|(_, member)| member), options)
         }
         (SchemaType::Map(keys, values), json) => map(keys, values, json, options),
         (SchemaType::Struct(_), Json::Object(members)) => structure(schema, members, options),
@@ -78,6 +79,16 @@ fn plain(schema: &Arc<Schema>, json: Json, options: &Options) -> Result<Value, D
             }
         }
     }
+}
+
+fn array(
+    items: &Arc<Schema>,
+    found: impl IntoIterator<Item = Json>,
+    options: &Options,
+) -> Result<Value, DataError> {
+    let read =
+        |(at, item)| value(Some(items), item, options).map_err(|error| error.within(format!("[{at}]")));
+    Ok(Value::Array(found.into_iter().enumerate().map(read).collect::<Result<_, _>>()?))
 }
 
 /// What is written as a text because JSON has no word for it; all else is an error.
@@ -128,7 +139,18 @@ fn map(keys: &Arc<Schema>, values: &Arc<Schema>, json: Json, options: &Options) 
             return Err(DataError::new(format!("{}, but a map is an array of pairs", json_type(&json))));
         }
     }
-    Ok(Value::Map(entries))
+    Ok(Value::Map(in_order(entries, options)))
+}
+
+/// A map keeps the order of the text; in Java it takes that of a `HashMap`, which a key's bytes then show.
+fn in_order(entries: Vec<(Value, Value)>, options: &Options) -> Vec<(Value, Value)> {
+    let keys: Vec<&str> = entries.iter().filter_map(|(key, _)| key.as_str()).collect();
+    if options.reading == Reading::Strict || keys.len() < entries.len() {
+        return entries;
+    }
+    let order = hash_map_order(&keys);
+    let mut entries: Vec<Option<(Value, Value)>> = entries.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| entries.get_mut(at).and_then(Option::take)).collect()
 }
 
 /// A later entry with the same key takes the place of the earlier one, as in any map.
@@ -224,14 +246,21 @@ pub(super) fn whole_i64(number: &Number, reading: Reading) -> Result<i64, DataEr
     }
 }
 
-fn float(number: &Number, reading: Reading) -> Result<f64, DataError> {
+pub(super) fn float(number: &Number, reading: Reading) -> Result<f64, DataError> {
     let float = number.as_str().parse::<f64>().unwrap_or(f64::NAN);
     match reading {
         Reading::Strict if !float.is_finite() => {
             Err(DataError::new(format!("{number} is too large for FLOAT64")))
         }
-        _ => Ok(float),
+        Reading::Strict => Ok(float),
+        Reading::Java => Ok(if is_zero(number) { 0.0 } else { float }),
     }
+}
+
+/// Whether a number is written as zero. A `BigDecimal` has no negative zero, so Java reads none.
+pub(super) fn is_zero(number: &Number) -> bool {
+    let mantissa = number.as_str().split(['e', 'E']).next().unwrap_or_default();
+    !mantissa.contains(|c: char| c.is_ascii_digit() && c != '0')
 }
 
 pub(super) fn too_large(number: &Number, bits: u32) -> DataError {

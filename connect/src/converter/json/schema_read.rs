@@ -2,8 +2,8 @@
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-use super::{Options, read};
-use crate::data::{DataError, Schema, SchemaType};
+use super::{Options, Reading, read};
+use crate::data::{DataError, Schema, SchemaType, Value};
 
 /// The schema that the JSON describes; none for null.
 pub(super) fn schema(json: &Json, options: &Options) -> Result<Option<Arc<Schema>>, DataError> {
@@ -43,6 +43,9 @@ pub(super) fn schema(json: &Json, options: &Options) -> Result<Option<Arc<Schema
             let default =
                 read::value(Some(&plain), default.clone(), options).map_err(|e| e.within("default"))?;
             let schema = Arc::try_unwrap(plain).unwrap_or_else(|shared| (*shared).clone());
+            if options.reading == Reading::Java && matches!(default, Value::Decimal(_)) {
+                return Ok(Some(schema.with_default_of_any_scale(default).shared()));
+            }
             Ok(Some(schema.with_default(default).map_err(|error| error.within("default"))?.shared()))
         }
     }
