@@ -1,6 +1,7 @@
 //! Every public async function, dropped after its first, second, … poll: nothing is lost, doubled or reordered.
 #![allow(clippy::unwrap_used)]
 mod batches;
+mod seat;
 mod world;
 
 use std::future::{Future, poll_fn};
@@ -187,4 +188,59 @@ fn a_start_that_is_dropped_leaves_nothing_behind() {
         kafka.world().sleep(ms(1000)).await;
         assert!(kafka.cluster().open_connections() <= before + 1);
     });
+}
+
+#[test]
+fn events_that_are_dropped_lose_no_change_and_no_record() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            seat::written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut first = seat::Seat::take(seat::member(&kafka)).await;
+            let mut second = seat::Seat::take(seat::member(&kafka)).await;
+            let end = kafka.world().now() + ms(20_000);
+            while kafka.world().now() < end {
+                for seat in [&mut first, &mut second] {
+                    match drop_after(steps, seat.consumer.next_event()).await {
+                        Some(event) => seat.note(event.unwrap().unwrap()),
+                        None => kafka.world().sleep(ms(1)).await,
+                    }
+                }
+            }
+            for seat in [&mut first, &mut second] {
+                assert_eq!(seat.owned.iter().cloned().collect::<Vec<_>>(), seat.consumer.assignment());
+            }
+            let mut records = [first.records, second.records].concat();
+            records.sort_unstable();
+            records.dedup();
+            assert_eq!(records.len(), 30, "dropped after {steps} steps");
+        });
+    }
+}
+
+#[test]
+fn leaving_that_is_dropped_goes_on() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            seat::written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut leaving = seat::Seat::take(seat::member(&kafka).auto_commit(true)).await;
+            leaving.run(ms(10_000)).await;
+            drop_after(steps, leaving.consumer.unsubscribe()).await;
+            kafka.world().sleep(ms(1_000)).await;
+            assert_eq!(cluster.group("g").unwrap().members, [], "dropped after {steps} steps");
+            assert_eq!(cluster.committed("g", "a", 0), Some(Offset(10)));
+
+            leaving.consumer.subscribe(["a"]).unwrap();
+            leaving.owned.clear();
+            leaving.run(ms(10_000)).await;
+            assert_eq!(leaving.owned.len(), 3);
+            drop_after(steps, leaving.consumer.close(ms(10_000))).await;
+            kafka.world().sleep(ms(1_000)).await;
+            assert_eq!(cluster.group("g").unwrap().members, [], "dropped after {steps} steps");
+            leaving.consumer.close(ms(10_000)).await.unwrap();
+        });
+    }
 }
