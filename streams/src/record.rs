@@ -41,7 +41,7 @@ impl<K, V> Record<K, V> {
 pub(crate) struct Change<V> {
     /// The value now; none if the key was deleted.
     pub(crate) new: Option<V>,
-    /// The value before. Nothing that is built so far asks for it, so that it is never read from a store.
+    /// The value before, if somebody behind asked for it.
     pub(crate) old: Option<V>,
 }
 

@@ -1,8 +1,10 @@
 //! Where a topology begins.
+use std::sync::Arc;
+
 use courant_client::codec::Codec;
 
 use super::table::{StoreView, materialized_later};
-use super::{Consumed, KStream, KTable, SharedGraph, Store};
+use super::{Consumed, KStream, KTable, OldValues, SharedGraph, Store};
 use crate::codecs::Codecs;
 use crate::operator::{stream_source, table_source};
 use crate::topology::{GraphKind, GraphSource, GraphTableSource, Topology, TopologyError, build};
@@ -98,10 +100,11 @@ impl StreamsBuilder {
             timestamp: consumed.timestamp,
             make: stream_source(store.codecs.clone()),
         };
+        let old = OldValues::of_source(graph.next_id());
         let kind = GraphKind::TableSource(Box::new(GraphTableSource {
             source_name,
             source,
-            make: table_source(store_name.clone(), store.codecs.clone()),
+            make: table_source(store_name.clone(), store.codecs.clone(), Arc::clone(&old)),
             store: store.key_value(store_name.clone()),
             materialized,
         }));
@@ -115,6 +118,7 @@ impl StreamsBuilder {
             key: Some(store.codecs.key),
             value: Some(store.codecs.value),
             view: materialized_later(node, view),
+            old,
         }
     }
 

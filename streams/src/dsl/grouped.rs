@@ -2,7 +2,7 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{KTable, SharedGraph, Sources, Store, StoreView, TimeWindowedKStream};
+use super::{KTable, OldValues, SharedGraph, Sources, Store, StoreView, TimeWindowedKStream};
 use crate::codecs::Codecs;
 use crate::operator::repartition;
 use crate::topology::{Graph, GraphId, GraphKind, Make, StoreSpec, StoreUse, TopologyProblem};
@@ -113,7 +113,7 @@ impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
         prefix: &str,
         burns_a_number: bool,
         store: Store<K, A>,
-        make: impl FnOnce(String, Codecs<K, A>) -> Make,
+        make: impl FnOnce(String, Codecs<K, A>, Arc<OldValues>) -> Make,
     ) -> KTable<K, A> {
         let mut graph = self.graph.lock();
         if burns_a_number && store.burns_a_number() {
@@ -122,11 +122,20 @@ impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
         let store_name = store.resolve_name(&mut graph, prefix);
         let name = graph.names.processor(prefix);
         drop(graph);
-        let make = make(store_name.clone(), store.codecs.clone());
+        let old = OldValues::kept();
+        let make = make(store_name.clone(), store.codecs.clone(), Arc::clone(&old));
         let spec = store.key_value(store_name.clone());
         let (graph, node, sources) = self.aggregated(name, make, spec);
         let view = StoreView::boxed(store_name, store.codecs.clone());
-        KTable { graph, node, sources, key: Some(store.codecs.key), value: Some(store.codecs.value), view }
+        KTable {
+            graph,
+            node,
+            sources,
+            key: Some(store.codecs.key),
+            value: Some(store.codecs.value),
+            view,
+            old,
+        }
     }
 }
 

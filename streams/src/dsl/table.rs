@@ -1,7 +1,7 @@
 //! A table: every record is the new value of its key.
 use std::sync::Arc;
 
-use super::{SharedGraph, Sources};
+use super::{OldValues, SharedGraph, Sources};
 use crate::codecs::{BoxedCodec, Codecs};
 use crate::operator::{KeyValueStore, ProcessError, Run};
 use crate::record::Change;
@@ -16,6 +16,7 @@ pub struct KTable<K, V> {
     pub(crate) key: Option<BoxedCodec<K>>,
     pub(crate) value: Option<BoxedCodec<V>>,
     pub(crate) view: Arc<dyn TableView<K, V>>,
+    pub(crate) old: Arc<OldValues>,
 }
 
 /// Two want the table's updates; they will be cloned. A join that looks values up takes a reference instead.
@@ -29,6 +30,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Clone for KTable<K, V> {
             key: self.key.clone(),
             value: self.value.clone(),
             view: Arc::clone(&self.view),
+            old: Arc::clone(&self.old),
         }
     }
 }

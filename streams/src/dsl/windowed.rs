@@ -1,7 +1,7 @@
 //! A grouped stream in windows of time, ready to be aggregated.
 use std::sync::Arc;
 
-use super::{KGroupedStream, KTable, Store, TableView, ValueGetter};
+use super::{KGroupedStream, KTable, OldValues, Store, TableView, ValueGetter};
 use crate::codecs::{BoxedCodec, Codecs};
 use crate::operator::{ProcessError, Run, WindowStore};
 use crate::topology::{Graph, Make, TopologyProblem, Wiring};
@@ -21,7 +21,7 @@ impl<K: Send + 'static, V: Send + 'static> TimeWindowedKStream<K, V> {
         prefix: &str,
         burns_a_number: bool,
         store: Store<K, A>,
-        make: impl FnOnce(String, Codecs<K, A>) -> Make,
+        make: impl FnOnce(String, Codecs<K, A>, Arc<OldValues>) -> Make,
     ) -> KTable<Windowed<K>, A> {
         let Self { grouped, windows } = self;
         let mut graph = grouped.graph.lock();
@@ -40,11 +40,12 @@ impl<K: Send + 'static, V: Send + 'static> TimeWindowedKStream<K, V> {
             graph.problem(TopologyProblem::Retention { store: store_name.clone(), retention_ms, needed_ms });
         }
         drop(graph);
-        let make = make(store_name.clone(), store.codecs.clone());
+        let old = OldValues::kept();
+        let make = make(store_name.clone(), store.codecs.clone(), Arc::clone(&old));
         let (graph, node, sources) = grouped.aggregated(name, make, spec);
         let key = BoxedCodec::new(WindowCodec::of_millis(store.codecs.key.clone(), windows.size_ms()));
         let view = Arc::new(WindowView { store: store_name, codecs: store.codecs.clone() });
-        KTable { graph, node, sources, key: Some(key), value: Some(store.codecs.value), view }
+        KTable { graph, node, sources, key: Some(key), value: Some(store.codecs.value), view, old }
     }
 }
 

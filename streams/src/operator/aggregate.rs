@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
 use crate::codecs::Codecs;
-use crate::dsl::{KGroupedStream, KTable, Store, operator};
+use crate::dsl::{KGroupedStream, KTable, OldValues, Store, operator};
 use crate::record::{Change, Record};
 use crate::topology::Make;
 
@@ -30,13 +30,26 @@ impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
         initializer: impl Fn() -> A + Send + Sync + 'static,
         aggregator: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
     ) -> KTable<K, A> {
-        let update: Arc<Update<K, V, A>> = Arc::new(move |key, value, aggregate| {
-            let mut aggregate = aggregate.unwrap_or_else(&initializer);
+        let initializer = Arc::new(initializer);
+        let initial = Arc::clone(&initializer);
+        let update: Box<Update<K, V, A>> = Box::new(move |key, value, aggregate| {
+            let mut aggregate = aggregate.unwrap_or_else(|| initializer());
             aggregator(key, value, &mut aggregate);
             aggregate
         });
-        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs| aggregate(store, codecs, update))
+        let folding = Folding { initial: Box::new(move || Some(initial())), update };
+        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs, old| {
+            aggregate(store, codecs, old, folding)
+        })
     }
+}
+
+/// How aggregates begin and grow.
+pub(crate) struct Folding<K, V, A> {
+    /// The aggregate of no values, which Java hands on as the old value of a first one.
+    pub(crate) initial: Box<dyn Fn() -> Option<A> + Send + Sync>,
+    /// What an aggregate becomes.
+    pub(crate) update: Box<Update<K, V, A>>,
 }
 
 /// What an aggregate becomes by one more value.
@@ -46,17 +59,21 @@ pub(crate) type Update<K, V, A> = dyn Fn(&K, &V, Option<A>) -> A + Send + Sync;
 pub(crate) fn aggregate<K: Send + 'static, V: Send + 'static, A: Send + 'static>(
     store: String,
     codecs: Codecs<K, A>,
-    update: Arc<Update<K, V, A>>,
+    old: Arc<OldValues>,
+    folding: Folding<K, V, A>,
 ) -> Make {
+    let folding = Arc::new(folding);
     operator(move |wiring| {
         let kept = KeyValueStore::new(wiring, &store, codecs.clone())?;
-        Ok(Aggregate { update: Arc::clone(&update), store: kept, out: Vec::new(), next: wiring.output()? })
+        let (folding, sends_old) = (Arc::clone(&folding), old.wanted());
+        Ok(Aggregate { folding, store: kept, sends_old, out: Vec::new(), next: wiring.output()? })
     })
 }
 
 struct Aggregate<K, V, A> {
-    update: Arc<Update<K, V, A>>,
+    folding: Arc<Folding<K, V, A>>,
     store: KeyValueStore<K, A>,
+    sends_old: bool,
     out: Vec<Record<K, Change<A>>>,
     next: Edge<K, Change<A>>,
 }
@@ -86,11 +103,17 @@ impl<K: 'static, V, A: 'static> Aggregate<K, V, A> {
             run.dropped(offset, Dropped::NullKey);
             return Ok(None);
         };
+        let before = match self.sends_old {
+            true => {
+                self.store.value(&bytes, run, offset)?.map(|(value, _)| value).or_else(&self.folding.initial)
+            }
+            false => None,
+        };
         let (old, old_time) = self.store.value(&bytes, run, offset)?.unzip();
         let timestamp = old_time.map_or(record.timestamp, |old_time| record.timestamp.max(old_time));
-        let new = (self.update)(&key, &value, old);
+        let new = (self.folding.update)(&key, &value, old);
         let is_there = self.store.put(&bytes, Some(&new), timestamp, run, offset)?;
-        let change = Change { new: is_there.then_some(new), old: None };
+        let change = Change { new: is_there.then_some(new), old: before };
         Ok(Some(Record { timestamp, ..record.with(Some(key), Some(change)) }))
     }
 }

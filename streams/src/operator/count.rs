@@ -11,16 +11,15 @@
 //! assert!(builder.build()?.describe().contains("stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000001]"));
 //! # Ok::<(), courant_streams::TopologyError>(())
 //! ```
-use std::sync::Arc;
-
-use super::aggregate::aggregate;
+use super::aggregate::{Folding, aggregate};
 use crate::dsl::{KGroupedStream, KTable, Store};
 
 impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
     /// Counts the records of each key. Records without a key or a value are left out.
     pub fn count(self, store: Store<K, i64>) -> KTable<K, i64> {
-        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs| {
-            aggregate(store, codecs, Arc::new(|_: &K, _: &V, count: Option<i64>| count.unwrap_or(0) + 1))
+        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs, old| {
+            let update = Box::new(|_: &K, _: &V, count: Option<i64>| count.unwrap_or(0) + 1);
+            aggregate(store, codecs, old, Folding { initial: Box::new(|| Some(0)), update })
         })
     }
 }

@@ -24,6 +24,17 @@ impl<K: Send + 'static, V: Send + 'static> KStream<K, V> {
         self,
         mapper: impl Fn(Option<K>, V) -> (K2, V2) + Send + Sync + 'static,
     ) -> KStream<K2, V2> {
+        self.map_nullable(move |key, value| {
+            let (key, value) = mapper(key, value);
+            (Some(key), Some(value))
+        })
+    }
+
+    /// The same as [`KStream::map`], where the new key and the new value may be missing.
+    pub fn map_nullable<K2: Send + 'static, V2: Send + 'static>(
+        self,
+        mapper: impl Fn(Option<K>, V) -> (Option<K2>, Option<V2>) + Send + Sync + 'static,
+    ) -> KStream<K2, V2> {
         let mapper: Arc<Mapper<K, V, K2, V2>> = Arc::new(mapper);
         let make = operator(move |wiring| {
             Ok(Map { mapper: Arc::clone(&mapper), out: Vec::new(), next: wiring.output()? })
@@ -32,7 +43,7 @@ impl<K: Send + 'static, V: Send + 'static> KStream<K, V> {
     }
 }
 
-type Mapper<K, V, K2, V2> = dyn Fn(Option<K>, V) -> (K2, V2) + Send + Sync;
+type Mapper<K, V, K2, V2> = dyn Fn(Option<K>, V) -> (Option<K2>, Option<V2>) + Send + Sync;
 
 struct Map<K, V, K2, V2> {
     mapper: Arc<Mapper<K, V, K2, V2>>,
@@ -48,7 +59,7 @@ impl<K: Send, V: Send, K2: Send, V2: Send> Push<K, V> for Map<K, V, K2, V2> {
                 continue;
             };
             let (key, value) = (self.mapper)(record.key.take(), value);
-            self.out.push(record.with(Some(key), Some(value)));
+            self.out.push(record.with(key, value));
         }
         self.next.push(&mut self.out, run)
     }

@@ -22,6 +22,14 @@ impl<K: Send + 'static, V: Send + 'static> KStream<K, V> {
         self,
         mapper: impl Fn(Option<&K>, V) -> V2 + Send + Sync + 'static,
     ) -> KStream<K, V2> {
+        self.map_values_nullable(move |key, value| value.map(|value| mapper(key, value)))
+    }
+
+    /// The same as [`KStream::map_values`] for a mapper that is shown missing values, and may give them: tombstones.
+    pub fn map_values_nullable<V2: Send + 'static>(
+        self,
+        mapper: impl Fn(Option<&K>, Option<V>) -> Option<V2> + Send + Sync + 'static,
+    ) -> KStream<K, V2> {
         let mapper: Arc<Mapper<K, V, V2>> = Arc::new(mapper);
         let make = operator(move |wiring| {
             Ok(MapValues { mapper: Arc::clone(&mapper), out: Vec::new(), next: wiring.output()? })
@@ -30,7 +38,7 @@ impl<K: Send + 'static, V: Send + 'static> KStream<K, V> {
     }
 }
 
-type Mapper<K, V, V2> = dyn Fn(Option<&K>, V) -> V2 + Send + Sync;
+type Mapper<K, V, V2> = dyn Fn(Option<&K>, Option<V>) -> Option<V2> + Send + Sync;
 
 struct MapValues<K, V, V2> {
     mapper: Arc<Mapper<K, V, V2>>,
@@ -41,7 +49,8 @@ struct MapValues<K, V, V2> {
 impl<K: Send, V: Send, V2: Send> Push<K, V> for MapValues<K, V, V2> {
     fn push(&mut self, batch: &mut Vec<Record<K, V>>, run: &mut Run<'_>) -> Result<(), ProcessError> {
         for mut record in batch.drain(..) {
-            let value = record.value.take().map(|value| (self.mapper)(record.key.as_ref(), value));
+            let value = record.value.take();
+            let value = (self.mapper)(record.key.as_ref(), value);
             self.out.push(record.with_value(value));
         }
         self.next.push(&mut self.out, run)

@@ -12,9 +12,7 @@
 //! assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000001 (stores: [totals])"));
 //! # Ok::<(), courant_streams::TopologyError>(())
 //! ```
-use std::sync::Arc;
-
-use super::aggregate::aggregate;
+use super::aggregate::{Folding, aggregate};
 use crate::dsl::{KGroupedStream, KTable, Store};
 
 impl<K: Send + 'static, V: Clone + Send + 'static> KGroupedStream<K, V> {
@@ -24,15 +22,12 @@ impl<K: Send + 'static, V: Clone + Send + 'static> KGroupedStream<K, V> {
         store: Store<K, V>,
         reducer: impl Fn(&V, &V) -> V + Send + Sync + 'static,
     ) -> KTable<K, V> {
-        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs| {
-            aggregate(
-                store,
-                codecs,
-                Arc::new(move |_: &K, value: &V, reduced: Option<V>| match reduced {
-                    Some(reduced) => reducer(&reduced, value),
-                    None => value.clone(),
-                }),
-            )
+        let update = Box::new(move |_: &K, value: &V, reduced: Option<V>| match reduced {
+            Some(reduced) => reducer(&reduced, value),
+            None => value.clone(),
+        });
+        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs, old| {
+            aggregate(store, codecs, old, Folding { initial: Box::new(|| None), update })
         })
     }
 }

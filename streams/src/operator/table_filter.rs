@@ -1,6 +1,7 @@
 //! `filter` and `filter_not` of a table: what the predicate refuses is deleted.
 //!
-//! An update that no longer matches is handed on as a deletion, as in Java also if nothing was there before it.
+//! An update that no longer matches is handed on as a deletion. Where the table is kept in a store, so that what was there
+//! before is known, an update of something that never matched is not; else it is, as in Java.
 //!
 //! ```
 //! use courant_streams::codec::{I64Be, Utf8};
@@ -54,7 +55,7 @@ impl<K: Send + 'static, V: Send + 'static> KTable<K, V> {
     ) -> Self {
         let (key, value) = (self.key.clone(), self.value.clone());
         let of = move |key: &K, value: V| (predicate(key, &value) == wanted).then_some(value);
-        let table = derived(self, "KTABLE-FILTER-", store, Arc::new(of));
+        let table = derived(self, "KTABLE-FILTER-", store, Arc::new(of), true);
         KTable { key: table.key.clone().or(key), value: table.value.clone().or(value), ..table }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
 use crate::codecs::Codecs;
-use crate::dsl::{KTable, Store, StoreView, TableView, ValueGetter, operator};
+use crate::dsl::{KTable, OldValues, Store, StoreView, TableView, ValueGetter, operator};
 use crate::record::{Change, Record};
 use crate::topology::{Graph, GraphKind, Make, StoreUse, Wiring};
 
@@ -24,7 +24,7 @@ impl<K: Send + 'static, V: Send + 'static> KTable<K, V> {
         self,
         mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
     ) -> KTable<K, V2> {
-        derived(self, "KTABLE-MAPVALUES-", None, Arc::new(move |key, value| Some(mapper(key, value))))
+        derived(self, "KTABLE-MAPVALUES-", None, Arc::new(move |key, value| Some(mapper(key, value))), false)
     }
 
     /// The same as [`KTable::map_values`], kept in a store of its own if that has a name.
@@ -33,7 +33,13 @@ impl<K: Send + 'static, V: Send + 'static> KTable<K, V> {
         store: Store<K, V2>,
         mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
     ) -> KTable<K, V2> {
-        derived(self, "KTABLE-MAPVALUES-", Some(store), Arc::new(move |key, value| Some(mapper(key, value))))
+        derived(
+            self,
+            "KTABLE-MAPVALUES-",
+            Some(store),
+            Arc::new(move |key, value| Some(mapper(key, value))),
+            false,
+        )
     }
 }
 
@@ -46,8 +52,10 @@ pub(super) fn derived<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
     prefix: &str,
     store: Option<Store<K, V2>>,
     derive: Arc<Derive<K, V, V2>>,
+    is_filter: bool,
 ) -> KTable<K, V2> {
     let mut graph = table.graph.lock();
+    let asked = is_filter && table.old.ask(&graph);
     // A `Materialized` without a name keeps nothing, and yet takes a number.
     if store.as_ref().is_some_and(|store| store.name.is_none()) {
         graph.names.store(prefix);
@@ -59,10 +67,15 @@ pub(super) fn derived<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
         Some((store.key_value(name.clone()), name, store.codecs))
     });
     let name = graph.names.processor(prefix);
-    let make = derive_table(
-        Arc::clone(&derive),
-        kept.as_ref().map(|(_, name, codecs)| (name.clone(), codecs.clone())),
-    );
+    let old = match kept {
+        Some(_) => OldValues::kept(),
+        None => OldValues::of(&table.old),
+    };
+    if asked {
+        old.ask(&graph);
+    }
+    let own = kept.as_ref().map(|(_, name, codecs)| (name.clone(), codecs.clone()));
+    let make = derive_table(Arc::clone(&derive), own, Arc::clone(&old), is_filter);
     let stores = kept.iter().map(|(spec, ..)| StoreUse::Own(spec.clone())).collect();
     let node = graph.add(name, GraphKind::Processor { make, stores }, &[table.node]);
     drop(graph);
@@ -72,23 +85,27 @@ pub(super) fn derived<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
         None => Arc::new(DerivedView { parent, derive }),
     };
     let (own_key, value) = codecs.map(|codecs| (codecs.key, codecs.value)).unzip();
-    KTable { graph, node, sources, key: own_key.or(key), value, view }
+    KTable { graph, node, sources, key: own_key.or(key), value, view, old }
 }
 
 fn derive_table<K: Send + 'static, V: Send + 'static, V2: Send + 'static>(
     derive: Arc<Derive<K, V, V2>>,
     kept: Option<(String, Codecs<K, V2>)>,
+    old: Arc<OldValues>,
+    is_filter: bool,
 ) -> Make {
     operator(move |wiring| {
         let store = kept.as_ref().map(|(name, codecs)| KeyValueStore::new(wiring, name, codecs.clone()));
-        let (derive, store) = (Arc::clone(&derive), store.transpose()?);
-        Ok(DeriveTable { derive, store, out: Vec::new(), next: wiring.output()? })
+        let (derive, store, next) = (Arc::clone(&derive), store.transpose()?, wiring.output()?);
+        Ok(DeriveTable { derive, store, sends_old: old.wanted(), is_filter, out: Vec::new(), next })
     })
 }
 
 struct DeriveTable<K, V, V2> {
     derive: Arc<Derive<K, V, V2>>,
     store: Option<KeyValueStore<K, V2>>,
+    sends_old: bool,
+    is_filter: bool,
     out: Vec<Record<K, Change<V2>>>,
     next: Edge<K, Change<V2>>,
 }
@@ -114,15 +131,27 @@ impl<K: 'static, V, V2: 'static> DeriveTable<K, V, V2> {
             run.dropped(offset, Dropped::NullKey);
             return Ok(None);
         };
-        let new = record.value.take().and_then(|change| change.new);
+        let Change { new, old } = record.value.take().unwrap_or(Change { new: None, old: None });
         let mut new = new.and_then(|new| (self.derive)(&key, new));
+        let mut old = old.filter(|_| self.sends_old).and_then(|old| (self.derive)(&key, old));
+        let mut place = None;
         if let Some(store) = &mut self.store {
             let Some(bytes) = store.key(&key, run, offset)? else { return Ok(None) };
-            if !store.put(&bytes, new.as_ref(), timestamp, run, offset)? {
-                new = None;
+            if self.sends_old {
+                old = store.value(&bytes, run, offset)?.map(|(value, _)| value);
             }
+            place = Some((store, bytes));
         }
-        Ok(Some(record.with(Some(key), Some(Change { new, old: None }))))
+        // What never passed the filter need not be deleted behind it.
+        if self.is_filter && self.sends_old && old.is_none() && new.is_none() {
+            return Ok(None);
+        }
+        if let Some((store, bytes)) = place
+            && !store.put(&bytes, new.as_ref(), timestamp, run, offset)?
+        {
+            new = None;
+        }
+        Ok(Some(record.with(Some(key), Some(Change { new, old }))))
     }
 }
 

@@ -12,9 +12,11 @@
 //! assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
 //! # Ok::<(), courant_streams::TopologyError>(())
 //! ```
+use std::sync::Arc;
+
 use super::{Dropped, Edge, KeyValueStore, ProcessError, Push, Run};
 use crate::codecs::Codecs;
-use crate::dsl::operator;
+use crate::dsl::{OldValues, operator};
 use crate::record::{Change, Record};
 use crate::topology::Make;
 
@@ -22,15 +24,18 @@ use crate::topology::Make;
 pub(crate) fn table_source<K: Send + 'static, V: Send + 'static>(
     store: String,
     codecs: Codecs<K, V>,
+    old: Arc<OldValues>,
 ) -> Make {
     operator(move |wiring| {
         let kept = wiring.has_store(&store).then(|| KeyValueStore::new(wiring, &store, codecs.clone()));
-        Ok(TableSource { store: kept.transpose()?, out: Vec::new(), next: wiring.output()? })
+        let sends_old = old.wanted();
+        Ok(TableSource { store: kept.transpose()?, sends_old, out: Vec::new(), next: wiring.output()? })
     })
 }
 
 struct TableSource<K, V> {
     store: Option<KeyValueStore<K, V>>,
+    sends_old: bool,
     out: Vec<Record<K, Change<V>>>,
     next: Edge<K, Change<V>>,
 }
@@ -56,16 +61,19 @@ impl<K: 'static, V: 'static> TableSource<K, V> {
             run.dropped(offset, Dropped::NullKey);
             return Ok(None);
         };
-        let mut new = record.value.take();
+        let (mut new, mut old) = (record.value.take(), None);
         if let Some(store) = &mut self.store {
             let Some(bytes) = store.key(&key, run, offset)? else {
                 run.dropped(offset, Dropped::NullKey);
                 return Ok(None);
             };
+            if self.sends_old {
+                old = store.value(&bytes, run, offset)?.map(|(value, _)| value);
+            }
             if !store.put(&bytes, new.as_ref(), timestamp, run, offset)? {
                 new = None;
             }
         }
-        Ok(Some(record.with(Some(key), Some(Change { new, old: None }))))
+        Ok(Some(record.with(Some(key), Some(Change { new, old }))))
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::{Dropped, Edge, ProcessError, Push, Run, WindowStore};
 use crate::codecs::Codecs;
-use crate::dsl::{KTable, Store, TimeWindowedKStream, operator};
+use crate::dsl::{KTable, OldValues, Store, TimeWindowedKStream, operator};
 use crate::record::{Change, Record};
 use crate::topology::Make;
 use crate::windows::{TimeWindows, Window, Windowed};
@@ -34,13 +34,16 @@ impl<K: Clone + Send + 'static, V: Send + 'static> TimeWindowedKStream<K, V> {
         aggregator: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, A> {
         let windows = self.windows;
-        let update: Arc<Update<K, V, A>> = Arc::new(move |key, value, aggregate| {
-            let mut aggregate = aggregate.unwrap_or_else(&initializer);
+        let initializer = Arc::new(initializer);
+        let initial = Arc::clone(&initializer);
+        let update: Box<Update<K, V, A>> = Box::new(move |key, value, aggregate| {
+            let mut aggregate = aggregate.unwrap_or_else(|| initializer());
             aggregator(key, value?, &mut aggregate);
             Some(aggregate)
         });
-        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs| {
-            window_aggregate(store, codecs, windows, update)
+        let folding = WindowFolding { windows, initial: Box::new(move || Some(initial())), update };
+        self.into_table("KSTREAM-AGGREGATE-", false, store, |store, codecs, old| {
+            window_aggregate(store, codecs, old, folding)
         })
     }
 
@@ -48,9 +51,10 @@ impl<K: Clone + Send + 'static, V: Send + 'static> TimeWindowedKStream<K, V> {
     /// does in Java.
     pub fn count(self, store: Store<K, i64>) -> KTable<Windowed<K>, i64> {
         let windows = self.windows;
-        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs| {
-            let update: Arc<Update<K, V, i64>> = Arc::new(|_, _, count| Some(count.unwrap_or(0) + 1));
-            window_aggregate(store, codecs, windows, update)
+        let update: Box<Update<K, V, i64>> = Box::new(|_, _, count| Some(count.unwrap_or(0) + 1));
+        let folding = WindowFolding { windows, initial: Box::new(|| Some(0)), update };
+        self.into_table("KSTREAM-AGGREGATE-", true, store, |store, codecs, old| {
+            window_aggregate(store, codecs, old, folding)
         })
     }
 }
@@ -64,14 +68,23 @@ impl<K: Clone + Send + 'static, V: Clone + Send + 'static> TimeWindowedKStream<K
         reducer: impl Fn(&V, &V) -> V + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, V> {
         let windows = self.windows;
-        let update: Arc<Update<K, V, V>> = Arc::new(move |_, value, reduced| {
+        let update: Box<Update<K, V, V>> = Box::new(move |_, value, reduced| {
             let value = value?;
             Some(reduced.map_or_else(|| value.clone(), |reduced| reducer(&reduced, value)))
         });
-        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs| {
-            window_aggregate(store, codecs, windows, update)
+        let folding = WindowFolding { windows, initial: Box::new(|| None), update };
+        self.into_table("KSTREAM-REDUCE-", false, store, |store, codecs, old| {
+            window_aggregate(store, codecs, old, folding)
         })
     }
+}
+
+/// How aggregates of windows begin and grow.
+struct WindowFolding<K, V, A> {
+    windows: TimeWindows,
+    /// The aggregate of no values, which Java hands on as the old value of a first one.
+    initial: Box<dyn Fn() -> Option<A> + Send + Sync>,
+    update: Box<Update<K, V, A>>,
 }
 
 /// What an aggregate becomes by one more record; `None` if a record without a value is nothing to it.
@@ -80,20 +93,21 @@ type Update<K, V, A> = dyn Fn(&K, Option<&V>, Option<A>) -> Option<A> + Send + S
 fn window_aggregate<K: Clone + Send + 'static, V: Send + 'static, A: Send + 'static>(
     store: String,
     codecs: Codecs<K, A>,
-    windows: TimeWindows,
-    update: Arc<Update<K, V, A>>,
+    old: Arc<OldValues>,
+    folding: WindowFolding<K, V, A>,
 ) -> Make {
+    let folding = Arc::new(folding);
     operator(move |wiring| {
         let kept = WindowStore::new(wiring, &store, codecs.clone())?;
-        let (update, next) = (Arc::clone(&update), wiring.output()?);
-        Ok(WindowAggregate { update, windows, store: kept, stream_time: None, out: Vec::new(), next })
+        let (folding, sends_old, next) = (Arc::clone(&folding), old.wanted(), wiring.output()?);
+        Ok(WindowAggregate { folding, store: kept, sends_old, stream_time: None, out: Vec::new(), next })
     })
 }
 
 struct WindowAggregate<K, V, A> {
-    update: Arc<Update<K, V, A>>,
-    windows: TimeWindows,
+    folding: Arc<WindowFolding<K, V, A>>,
     store: WindowStore<K, A>,
+    sends_old: bool,
     /// The latest event time seen here; before the first record, it is what the task had got to when it was committed.
     stream_time: Option<i64>,
     out: Vec<Record<Windowed<K>, Change<A>>>,
@@ -124,8 +138,8 @@ impl<K: Clone + 'static, V, A: 'static> WindowAggregate<K, V, A> {
         let seen = self.stream_time.unwrap_or_else(|| run.context.restored_stream_time());
         let stream_time = seen.max(record.timestamp);
         self.stream_time = Some(stream_time);
-        let closed_ms = stream_time.saturating_sub(self.windows.grace_ms());
-        for window in self.windows.windows_for(record.timestamp) {
+        let closed_ms = stream_time.saturating_sub(self.folding.windows.grace_ms());
+        for window in self.folding.windows.windows_for(record.timestamp) {
             if window.end_ms <= closed_ms {
                 run.dropped(offset, Dropped::Late);
             } else if !self.update_window(&key, &bytes, window, &record, run)? {
@@ -146,11 +160,18 @@ impl<K: Clone + 'static, V, A: 'static> WindowAggregate<K, V, A> {
         run: &mut Run<'_>,
     ) -> Result<bool, ProcessError> {
         let offset = record.offset;
+        let before = match self.sends_old {
+            true => {
+                let found = self.store.value(bytes, window.start_ms, run, offset)?;
+                found.map(|(value, _)| value).or_else(&self.folding.initial)
+            }
+            false => None,
+        };
         let (old, old_time) = self.store.value(bytes, window.start_ms, run, offset)?.unzip();
         let timestamp = old_time.map_or(record.timestamp, |old_time| record.timestamp.max(old_time));
-        let Some(new) = (self.update)(key, record.value.as_ref(), old) else { return Ok(false) };
+        let Some(new) = (self.folding.update)(key, record.value.as_ref(), old) else { return Ok(false) };
         let is_there = self.store.put(bytes, window.start_ms, &new, timestamp, run, offset)?;
-        let change = Change { new: is_there.then_some(new), old: None };
+        let change = Change { new: is_there.then_some(new), old: before };
         let (key, headers) = (Windowed { key: key.clone(), window }, record.headers.clone());
         self.out.push(Record { key: Some(key), value: Some(change), timestamp, headers, offset });
         Ok(true)

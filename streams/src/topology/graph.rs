@@ -125,6 +125,11 @@ pub(crate) enum StoreUse {
 }
 
 impl Graph {
+    /// The place of the node that is added next.
+    pub(crate) fn next_id(&self) -> GraphId {
+        self.nodes.len()
+    }
+
     /// Adds a node behind others; without any, it is a source.
     pub(crate) fn add(&mut self, name: String, kind: GraphKind, parents: &[GraphId]) -> GraphId {
         let id = self.nodes.len();
@@ -204,6 +209,12 @@ impl Graph {
         if let Some(GraphNode { kind: GraphKind::TableSource(table), .. }) = self.nodes.get_mut(id) {
             table.materialized = true;
         }
+    }
+
+    /// Whether a table source is kept in a store.
+    pub(crate) fn is_materialized(&self, id: GraphId) -> bool {
+        let kind = self.nodes.get(id).map(|node| &node.kind);
+        matches!(kind, Some(GraphKind::TableSource(table)) if table.materialized)
     }
 
     /// The topics behind these sources must have equally many partitions.

@@ -34,3 +34,6 @@ pub(crate) use self::spec::{
 };
 pub(crate) use self::sub_topology::SubTopology;
 pub(crate) use self::wiring::{AnyDuplicate, Make, MakeOperator, MakeSource, Source, TaskGraph, Wiring};
+
+#[cfg(test)]
+mod tests;
