@@ -6,7 +6,6 @@ use courant_admin::{Admin, ErrorKind, GroupOffsets, OffsetAndMetadata};
 use courant_broker_mock::{Fault, MockCluster};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::messages::AnyRequest;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use world::{admin, asked, cluster, connect, join, run};
 
@@ -156,26 +155,5 @@ fn a_rebalance_is_waited_for_and_other_refusals_are_not() {
         let error = admin.alter_group_offsets("billing", [(("orders", 0), 9)]).await.all().unwrap_err();
         assert_eq!(error.code(), Some(large));
         assert_eq!(asked(&cluster, ApiKey::OffsetCommit).len(), 4);
-    });
-}
-
-#[test]
-fn a_rebalance_hides_no_answer_and_answered_partitions_are_not_sent_again() {
-    run(async {
-        let cluster = cluster(|builder| builder);
-        let admin = admin(&cluster).await;
-        let busy = Fault::on(ApiKey::OffsetCommit).topic("orders").partition(1);
-        cluster.inject(busy.error(ErrorCode::REBALANCE_IN_PROGRESS));
-        let offsets = [(("orders", 0), 9), (("orders", 1), 9)];
-        admin.alter_group_offsets("billing", offsets).await.all().unwrap();
-        let sent: Vec<usize> = cluster
-            .request_log()
-            .iter()
-            .filter_map(|logged| match &*logged.request {
-                AnyRequest::OffsetCommit(request) => Some(request.topics[0].partitions.len()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(sent, [2, 1]);
     });
 }
