@@ -22,4 +22,5 @@ courant_testkit::admin_configs_suite!(on_the_mock);
 courant_testkit::admin_groups_suite!(on_the_mock);
 courant_testkit::producer_suite!(on_the_mock);
 courant_testkit::consumer_suite!(on_the_mock);
+courant_testkit::subscriptions_suite!(on_the_mock);
 courant_testkit::typed_suite!(on_the_mock);

@@ -29,4 +29,5 @@ courant_testkit::admin_configs_suite!(over_tcp);
 courant_testkit::admin_groups_suite!(over_tcp);
 courant_testkit::producer_suite!(over_tcp);
 courant_testkit::consumer_suite!(over_tcp);
+courant_testkit::subscriptions_suite!(over_tcp);
 courant_testkit::typed_suite!(over_tcp);

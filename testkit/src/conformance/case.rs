@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::world::Subject;
-use super::{admin, admin_configs, admin_groups, client, consumer, producer, typed};
+use super::{admin, admin_configs, admin_groups, client, consumer, producer, subscriptions, typed};
 
 /// What a conformance function is: a future that panics where the cluster or the client is wrong.
 pub type Run = fn(Subject) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -53,6 +53,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         admin_groups::CASES,
         producer::CASES,
         consumer::CASES,
+        subscriptions::CASES,
         typed::CASES,
     ];
     suites.into_iter().flatten()

@@ -11,6 +11,7 @@ mod client;
 mod consumer;
 mod members;
 mod producer;
+mod subscriptions;
 mod typed;
 mod world;
 
