@@ -2,13 +2,15 @@
 //!
 #![doc = include_str!("../README.md")]
 
-mod connect;
+mod bootstrap;
 
 #[cfg(feature = "admin")]
 pub use courant_admin as admin;
 #[cfg(feature = "mock")]
 pub use courant_broker_mock as mock;
 pub use courant_client as client;
+#[cfg(feature = "connect")]
+pub use courant_connect as connect;
 #[cfg(feature = "consumer")]
 pub use courant_consumer as consumer;
 #[cfg(feature = "producer")]
@@ -16,8 +18,10 @@ pub use courant_producer as producer;
 pub use courant_runtime as runtime;
 #[cfg(feature = "mock")]
 pub use courant_sim as sim;
+#[cfg(feature = "streams")]
+pub use courant_streams as streams;
 
-pub use connect::connect;
+pub use bootstrap::connect;
 pub use courant_client::Kafka;
 #[cfg(feature = "producer")]
 pub use courant_producer::{Record, RecordMetadata};

@@ -2,11 +2,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
 
-use crate::rows::Columns;
-
-/// Sends the rows of a CSV file through Kafka and averages a column per key and window.
+/// Brings the rows of a CSV file into Kafka, averages a column per key and window, and writes the means to a file.
 ///
 /// Without BOOTSTRAP_SERVERS the run brings its own cluster of three brokers in memory.
 #[derive(Debug, Parser)]
@@ -40,12 +39,10 @@ impl Args {
         Self::parse()
     }
 
-    pub(crate) fn columns(&self) -> Columns<'_> {
-        Columns { key: &self.key, time: &self.time, value: &self.value }
-    }
-
-    pub(crate) fn window_ms(&self) -> i64 {
-        i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX)
+    /// Whether the input can be read at all, before anything is started for it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        std::fs::File::open(&self.file).with_context(|| format!("cannot open {}", self.file.display()))?;
+        Ok(())
     }
 }
 

@@ -1,38 +1,39 @@
-//! The first way of a record: a CSV file of real events, sent keyed and with their own times to a topic of six
-//! partitions, read back, and averaged per key and window.
+//! A CSV file of real events goes the whole way: source connector, topic, stream pipeline, topic, sink connector.
 //!
-//! It runs on an embedded cluster of three brokers, or on the cluster that `BOOTSTRAP_SERVERS` names.
-//! `cargo run --release --example quickstart -- --help` lists the flags.
+//! It runs on an embedded cluster of three brokers, or on the cluster that `BOOTSTRAP_SERVERS` names; there a second run
+//! goes on where the first one stopped. `cargo run --release --example quickstart -- --help` lists the flags.
 mod args;
-mod produce;
-mod readback;
-mod report;
-mod rows;
-mod windows;
+mod house;
+mod means;
+mod progress;
+mod stop;
+mod summary;
+mod topics;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use courant::admin::Admin;
+use courant::Kafka;
 
 use crate::args::Args;
-use crate::report::{Report, Summary};
-use crate::rows::Rows;
+use crate::house::House;
+use crate::progress::Progress;
+use crate::stop::Stop;
+use crate::summary::Summary;
+use crate::topics::Topics;
 
-/// Where the good rows go.
-const TOPIC: &str = "departures";
-/// Where the rows go that cannot be read.
-const DEAD_TOPIC: &str = "departures.dead";
-/// How many partitions [`TOPIC`] gets where it does not exist yet.
-const PARTITIONS: i32 = 6;
-/// How long the end of the run waits for connections to close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long everything may take to drain and end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// What a program returns that Ctrl-C has ended before its work was done.
+const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::from_command_line()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let stop = Stop::on_ctrl_c().await;
+    match run(&Args::from_command_line(), &stop).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -40,25 +41,34 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
-    let rows = Rows::open(&args.file, &args.columns())?;
+/// Whether the work was done when the program was told to stop, if it was.
+async fn run(args: &Args, stop: &Stop) -> anyhow::Result<bool> {
+    args.check()?;
     let bootstrap = std::env::var("BOOTSTRAP_SERVERS").unwrap_or_else(|_| "mock://3".to_owned());
-    let kafka = courant::connect(&bootstrap).await.context("cannot reach the cluster")?;
-    let admin = Admin::new(&kafka);
-    readback::create_topics(&admin).await?;
+    let Some(kafka) = stop.or(courant::connect(&bootstrap)).await else { return Ok(false) };
+    let kafka = kafka.context("cannot reach the cluster")?;
+    let done = on_cluster(args, stop, &kafka).await;
+    let closed = kafka.close(DRAIN_TIMEOUT).await.context("cannot close the connections");
+    let done = done?;
+    closed.map(|()| done)
+}
 
-    let before = readback::log_ends(&admin).await?;
-    let produced = produce::produce(&kafka, rows, &Report::progress(&args.file)).await?;
-    let spans = readback::spans(&before, &readback::log_ends(&admin).await?);
-    let windows = readback::aggregate(&kafka, &produced.delivered, &spans, &args).await?;
-    if let Some(path) = &args.out {
-        windows.write_to(path)?;
-    }
-
-    let summary = Summary::new(&produced, &windows, spans);
-    Report::print(&summary, &windows);
+async fn on_cluster(args: &Args, stop: &Stop, kafka: &Kafka) -> anyhow::Result<bool> {
+    let Some(topics) = stop.or(Topics::create(kafka)).await else { return Ok(false) };
+    let topics = topics?;
+    let progress = Progress::new();
+    // What has begun to start is not dropped half-way: it is stopped in order, so that nothing comes twice next time.
+    let house = House::start(kafka, args, &progress).await?;
+    let finished = stop.or(house.finish(&topics, &progress)).await;
+    let done = finished.is_some();
+    // A failed part does not keep the others from storing how far they came.
+    let counts = house.stop(DRAIN_TIMEOUT).await;
+    progress.finish();
+    finished.transpose()?;
+    let summary = Summary::new(counts?, &topics.grown().await?, &progress);
+    summary.print();
     if args.json {
         println!("{}", summary.to_json());
     }
-    kafka.close(CLOSE_TIMEOUT).await.context("cannot close the connections")
+    Ok(done)
 }

@@ -293,16 +293,18 @@ impl Worker {
 /// The end.
 impl Worker {
     /// Ends one connector: what it has read is sent and its offsets are stored, what it was given is flushed and committed,
-    /// as far as `timeout` allows.
+    /// as far as `timeout` allows. Gives how far it came.
     ///
     /// # Errors
     /// There is no such connector, it had failed, or it did not end in time.
     ///
     /// # Cancel safety
     /// When the future is dropped, the connector goes on ending in the background.
-    pub async fn stop_connector(&self, name: &str, timeout: Duration) -> Result<()> {
+    pub async fn stop_connector(&self, name: &str, timeout: Duration) -> Result<Progress> {
         let connector = self.connectors().remove(name).ok_or_else(|| unknown(name))?;
-        self.end(vec![connector.running], timeout).await
+        let status = connector.running.status.subscribe();
+        self.end(vec![connector.running], timeout).await?;
+        Ok(status.borrow().progress())
     }
 
     /// Ends all connectors at the same time, as [`Worker::stop_connector`] does; `timeout` is for all of them together.

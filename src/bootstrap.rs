@@ -42,8 +42,11 @@ async fn connect_in_memory(brokers: &str) -> Result<Kafka, Error> {
     };
     let brokers =
         if brokers.is_empty() { DEFAULT_BROKERS } else { brokers.parse().map_err(|why| wrong(&why))? };
-    let cluster =
-        courant_broker_mock::MockCluster::builder().brokers(brokers).build().map_err(|why| wrong(&why))?;
+    // Nobody else is about to join a group in a cluster of one's own; Kafka's own server.properties say the same.
+    let cluster = courant_broker_mock::MockCluster::builder()
+        .brokers(brokers)
+        .config("group.initial.rebalance.delay.ms", "0");
+    let cluster = cluster.build().map_err(|why| wrong(&why))?;
     Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await
 }
 
