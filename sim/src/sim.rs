@@ -213,7 +213,7 @@ impl Sim {
 ///
 /// let sim = Sim::new(1);
 /// let session = sim.open()?;
-/// session.run(tokio::time::sleep(Duration::from_secs(3600)))?;
+/// session.run(async { tokio::time::sleep(Duration::from_secs(3600)).await })?;
 /// session.run(async {})?;
 /// assert_eq!(session.run(async { sim.elapsed() })?, Duration::from_secs(3600));
 /// # Ok::<(), courant_sim::SimError>(())

@@ -1,15 +1,17 @@
 //! The handle of an application.
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use courant_client::Kafka;
+use courant_protocol::types::TopicPartition;
 use tokio::sync::{mpsc, oneshot};
 
 use super::builder::StreamsAppBuilder;
 use super::error::{Error, ErrorKind};
-use super::shared::{Command, Shared, StoreEntry};
+use super::shared::{Command, PartitionLags, Shared, StoreEntry};
 use super::states::{State, States};
 use super::worker::Worker;
 
@@ -83,8 +85,9 @@ impl StreamsApp {
         self.shared.failure().map_or(Ok(()), Err)
     }
 
-    /// How many records this process has not processed and committed yet, of those that its partitions hold now. It commits
-    /// first, so that nothing is on its way between two of its tasks when it says 0.
+    /// How many records of the topics that are read, internal ones included, the application has not processed and
+    /// committed: all of its processes together. This process commits first, so that 0 means that nothing is on its way
+    /// between two of its tasks.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`], or why the application failed.
@@ -92,11 +95,28 @@ impl StreamsApp {
     /// # Cancel safety
     /// A commit that was begun goes on when the future is dropped.
     pub async fn lag(&self) -> Result<u64, Error> {
-        let mut lag = 0;
+        Ok(self.progress().await?.lag)
+    }
+
+    /// As [`Self::lag`], and which partitions this process has.
+    pub(crate) async fn progress(&self) -> Result<Progress, Error> {
+        let mut here = PartitionLags::new();
         for worker in &*self.workers {
-            lag += self.ask(worker, Command::Lag).await?;
+            here.extend(self.ask(worker, Command::Lag).await?);
         }
-        Ok(lag)
+        let mut elsewhere = Vec::new();
+        let deadline = self.shared.kafka.world().now() + self.shared.kafka.settings().default_api_timeout;
+        for topic in self.shared.topics() {
+            let known = self.shared.kafka.cluster().existing_topic(&topic, deadline).await?;
+            let partitions = 0..i32::try_from(known.partition_count()).unwrap_or(i32::MAX);
+            let all = partitions.map(|partition| TopicPartition::new(&topic, partition));
+            elsewhere.extend(all.filter(|partition| !here.contains_key(partition)));
+        }
+        let (mut lag, total) = (here.values().sum(), here.len() + elsewhere.len());
+        if let Some(worker) = self.workers.first().filter(|_| !elsewhere.is_empty()) {
+            lag += self.ask(worker, |reply| Command::LagElsewhere(elsewhere, reply)).await?;
+        }
+        Ok(Progress { lag, here: here.into_keys().collect(), total })
     }
 
     /// What a store holds, of the tasks that run here.
@@ -150,6 +170,15 @@ impl StreamsApp {
             }
         }
     }
+}
+
+/// How far an application has come.
+pub(crate) struct Progress {
+    pub(crate) lag: u64,
+    /// The partitions that this process reads.
+    pub(crate) here: BTreeSet<TopicPartition>,
+    /// How many partitions the application reads.
+    pub(crate) total: usize,
 }
 
 impl fmt::Debug for StreamsApp {

@@ -45,9 +45,14 @@ pub(super) enum Command {
     Close(Instant),
     /// Tell what a store holds: key, window start and value, of every task here.
     ReadStore(String, oneshot::Sender<Vec<StoreEntry>>),
-    /// Commit, then tell how many records of the tasks' partitions are not processed.
-    Lag(oneshot::Sender<u64>),
+    /// Commit, then tell how many records of each of the worker's partitions are not processed.
+    Lag(oneshot::Sender<PartitionLags>),
+    /// Tell how many records of partitions that are not here are not committed.
+    LagElsewhere(Vec<TopicPartition>, oneshot::Sender<u64>),
 }
+
+/// How many records of partitions are not processed.
+pub(super) type PartitionLags = BTreeMap<TopicPartition, u64>;
 
 /// An entry of a store, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::outbox::Outbox;
 use super::purge::Purge;
 use super::restore::Restorer;
-use super::shared::{Command, Shared, StoreEntry};
+use super::shared::{Command, PartitionLags, Shared, StoreEntry};
 use crate::assignment::{MemberState, StreamsPartitionAssignor};
 use crate::record::{Headers, RawRecord};
 use crate::task::{StreamTask, TaskId};
@@ -127,6 +127,9 @@ impl Worker {
                     drop(reply.send(self.read_store(&name)?))
                 }
                 Next::Command(Some(Command::Lag(reply))) => drop(reply.send(self.lag().await?)),
+                Next::Command(Some(Command::LagElsewhere(partitions, reply))) => {
+                    drop(reply.send(self.lag_elsewhere(partitions).await?));
+                }
                 Next::Event(Ok(Some(event))) => self.handle_event(event).await?,
                 Next::Event(Ok(None)) => return Ok(self.now()),
                 Next::Event(Err(error)) if error.is_retriable() => {
@@ -431,17 +434,37 @@ impl Worker {
     }
 
     /// How many records of the tasks' partitions are not processed and committed.
-    async fn lag(&mut self) -> Result<u64, Error> {
+    async fn lag(&mut self) -> Result<PartitionLags, Error> {
         let is_committed = self.commit().await?;
         let ends = self.consumer.end_offsets(self.owners.keys().cloned()).await?;
-        let mut lag = u64::from(!is_committed || self.restorer.is_busy());
+        let mut lags = BTreeMap::new();
         for (partition, id) in &self.owners {
             let end = ends.get(partition).map_or(0, |offset| offset.0);
-            let position = self.consumer.position(partition.clone()).await?.0;
-            let buffered = self.tasks.get(id).map_or(0, |task| task.buffered_of(partition));
-            lag += u64::try_from(end.saturating_sub(position)).unwrap_or(0) + buffered as u64;
+            let buffered = self.tasks.get(id).map_or(0, |task| task.buffered_of(partition)) as u64;
+            // What is being restored has not begun to read.
+            let position = match self.restorer.restores(*id) {
+                true => self.committed.get(partition).map_or(0, |offset| offset.0),
+                false => self.consumer.position(partition.clone()).await?.0,
+            };
+            let unread = u64::try_from(end.saturating_sub(position)).unwrap_or(0);
+            lags.insert(partition.clone(), unread + buffered + u64::from(!is_committed));
         }
-        Ok(lag)
+        Ok(lags)
+    }
+
+    /// How many records of partitions that nobody reads here are not committed.
+    async fn lag_elsewhere(&mut self, partitions: Vec<TopicPartition>) -> Result<u64, Error> {
+        let committed = self.consumer.committed(partitions.iter().cloned()).await?;
+        let begins = self.consumer.beginning_offsets(partitions.iter().cloned()).await?;
+        let ends = self.consumer.end_offsets(partitions.iter().cloned()).await?;
+        let lag = |partition: &TopicPartition| {
+            let begin = begins.get(partition).map_or(0, |offset| offset.0);
+            let committed = committed.get(partition).and_then(Option::as_ref);
+            let from = committed.map_or(begin, |committed| committed.offset.0.max(begin));
+            let end = ends.get(partition).map_or(0, |offset| offset.0);
+            u64::try_from(end.saturating_sub(from)).unwrap_or(0)
+        };
+        Ok(partitions.iter().map(lag).sum())
     }
 
     /// The end as it should be: everything processed is committed, partitions are given up, clients closed.

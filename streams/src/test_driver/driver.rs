@@ -1,5 +1,5 @@
 //! The driver: instances of an application, brokers, and a test that looks at both.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -27,13 +27,13 @@ use crate::topology::{Topology, changelog_topic};
 ///
 /// ```
 /// use courant_streams::codec::{I64Be, Utf8};
-/// use courant_streams::{Grouped, Produced, Store, StreamsBuilder, TestDriver};
+/// use courant_streams::{Grouped, Store, StreamsBuilder, TestDriver};
 ///
 /// let builder = StreamsBuilder::new();
 /// builder
-///     .stream("lines", (Utf8, Utf8))
-///     .flat_map_values(|line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-///     .group_by(|_, word| word.clone(), (Utf8, Utf8))
+///     .stream::<String, String>("lines", (Utf8, Utf8))
+///     .flat_map_values(|_, line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+///     .group_by(Grouped::named("words"), (Utf8, Utf8), |_, word: &String| word.clone())
 ///     .count(Store::named("counts", (Utf8, I64Be)))
 ///     .to_stream()
 ///     .to("counts", (Utf8, I64Be));
@@ -171,7 +171,7 @@ impl TestDriver {
     /// # Errors
     /// The simulation failed.
     pub fn advance(&mut self, time: Duration) -> Result<(), TestError> {
-        Ok(self.session.run(tokio::time::sleep(time))?)
+        Ok(self.session.run(async move { tokio::time::sleep(time).await })?)
     }
 }
 
@@ -281,19 +281,20 @@ impl TestDriver {
     pub fn settle(&mut self) -> Result<(), TestError> {
         let Self { session, instances, sim, .. } = self;
         let settled = session.run(async {
-            let mut calm = 0;
+            let (mut calm, mut pause) = (0, SETTLE_STEP);
             while calm < 2 {
-                let mut lag = 0;
+                let (mut owned, mut total, mut is_done) = (BTreeSet::new(), 0, true);
                 for Instance { app, .. } in instances.values() {
-                    if app.state() != State::Running {
-                        lag += 1;
-                    }
-                    lag += app.lag().await?;
+                    let progress = app.progress().await?;
+                    is_done &= progress.lag == 0 && app.state() == State::Running;
+                    total = total.max(progress.total);
+                    owned.extend(progress.here);
                 }
                 // One instance may have been asked before another wrote what it is to read.
-                calm = if lag == 0 { calm + 1 } else { 0 };
-                if lag > 0 {
-                    tokio::time::sleep(SETTLE_STEP).await;
+                calm = if is_done && owned.len() == total { calm + 1 } else { 0 };
+                if calm == 0 {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_SETTLE_STEP);
                 }
             }
             Ok::<_, Error>(())
@@ -454,6 +455,7 @@ fn host(number: usize) -> String {
 }
 
 const LINK_DELAY: Duration = Duration::from_millis(1);
-const SETTLE_STEP: Duration = Duration::from_millis(10);
+const SETTLE_STEP: Duration = Duration::from_millis(5);
+const LONGEST_SETTLE_STEP: Duration = Duration::from_secs(2);
 const CRASH_WITHIN: Duration = Duration::from_millis(60);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
