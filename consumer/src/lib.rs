@@ -48,5 +48,6 @@ pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;
 pub use typed::{
-    DecodeError, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedIter, TypedRecord, TypedRecordStream,
+    DecodeError, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedEvent, TypedIter, TypedRecord,
+    TypedRecordStream,
 };

@@ -11,6 +11,7 @@ use futures_core::Stream;
 
 use crate::consumer::Consumer;
 use crate::error::{Error, ErrorKind};
+use crate::event::Event;
 use crate::record::{Batch, ConsumerRecord, Iter, Record};
 use crate::stream::RecordStream;
 
@@ -91,6 +92,23 @@ impl<K, V> TypedConsumer<K, V> {
         Ok(batch.map(|batch| self.decoded(batch)))
     }
 
+    /// The next records, or the next change of the assignment, as [`Consumer::next_event`] gives them.
+    ///
+    /// # Errors
+    /// As [`Consumer::next_event`]. Records that cannot be decoded are told in the batch.
+    ///
+    /// # Cancel safety
+    /// As [`Consumer::next_event`]: no event is lost.
+    pub async fn next_event(&mut self) -> Result<Option<TypedEvent<K, V>>, Error> {
+        let event = self.consumer.next_event().await?;
+        Ok(event.map(|event| match event {
+            Event::Batch(batch) => TypedEvent::Batch(self.decoded(batch)),
+            Event::Assigned(partitions) => TypedEvent::Assigned(partitions),
+            Event::Revoked(partitions) => TypedEvent::Revoked(partitions),
+            Event::Lost(partitions) => TypedEvent::Lost(partitions),
+        }))
+    }
+
     /// A batch of this consumer's with its records decoded as it is gone through.
     pub fn decoded(&self, batch: Batch) -> TypedBatch<K, V> {
         TypedBatch { batch, decode: Arc::clone(&self.decode) }
@@ -126,6 +144,20 @@ impl<K, V> fmt::Debug for TypedConsumer<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TypedConsumer").field("consumer", &self.consumer).finish_non_exhaustive()
     }
+}
+
+/// An [`Event`] whose records are decoded as they are gone through.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TypedEvent<K, V> {
+    /// Records of one or more partitions.
+    Batch(TypedBatch<K, V>),
+    /// As [`Event::Assigned`].
+    Assigned(Vec<TopicPartition>),
+    /// As [`Event::Revoked`].
+    Revoked(Vec<TopicPartition>),
+    /// As [`Event::Lost`].
+    Lost(Vec<TopicPartition>),
 }
 
 /// A [`Batch`] whose records are decoded as it is gone through.

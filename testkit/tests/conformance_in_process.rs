@@ -9,6 +9,7 @@ fn on_the_mock(case: &str) {
         let cluster = MockCluster::builder()
             .brokers(3)
             .config("auto.create.topics.enable", "false")
+            .config("group.initial.rebalance.delay.ms", "0")
             .build()
             .expect("a cluster");
         let world = cluster.world();
@@ -22,5 +23,6 @@ courant_testkit::admin_configs_suite!(on_the_mock);
 courant_testkit::admin_groups_suite!(on_the_mock);
 courant_testkit::producer_suite!(on_the_mock);
 courant_testkit::consumer_suite!(on_the_mock);
+courant_testkit::consumer_groups_suite!(on_the_mock);
 courant_testkit::subscriptions_suite!(on_the_mock);
 courant_testkit::typed_suite!(on_the_mock);

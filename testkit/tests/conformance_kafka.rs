@@ -26,5 +26,6 @@ courant_testkit::admin_configs_suite!(on_kafka);
 courant_testkit::admin_groups_suite!(on_kafka);
 courant_testkit::producer_suite!(on_kafka);
 courant_testkit::consumer_suite!(on_kafka);
+courant_testkit::consumer_groups_suite!(on_kafka);
 courant_testkit::subscriptions_suite!(on_kafka);
 courant_testkit::typed_suite!(on_kafka);

@@ -14,6 +14,7 @@ fn over_tcp(case: &str) {
         let cluster = MockCluster::builder()
             .brokers(3)
             .config("auto.create.topics.enable", "false")
+            .config("group.initial.rebalance.delay.ms", "0")
             .build()
             .expect("a cluster");
         cluster.listen(0).await.expect("free ports");
@@ -29,5 +30,6 @@ courant_testkit::admin_configs_suite!(over_tcp);
 courant_testkit::admin_groups_suite!(over_tcp);
 courant_testkit::producer_suite!(over_tcp);
 courant_testkit::consumer_suite!(over_tcp);
+courant_testkit::consumer_groups_suite!(over_tcp);
 courant_testkit::subscriptions_suite!(over_tcp);
 courant_testkit::typed_suite!(over_tcp);

@@ -29,12 +29,8 @@ pub fn run<T>(story: impl Future<Output = T>) -> T {
 pub fn cluster(change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder) -> MockCluster {
     let clock = VirtualClock::starting_at(UnixMillis(1_700_000_000_000));
     let world = World::builder().clock(Arc::new(clock)).seed(1).build();
-    let builder = MockCluster::builder()
-        .brokers(3)
-        .topic("a", 3)
-        .config("log.retention.ms", "-1")
-        .world(world)
-        .seed(1);
+    let builder =
+        MockCluster::builder().brokers(3).topic("a", 3).config("log.retention.ms", "-1").world(world).seed(1);
     change(builder).build().unwrap()
 }
 

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::world::Subject;
-use super::{admin, admin_configs, admin_groups, client, consumer, producer, subscriptions, typed};
+use super::{
+    admin, admin_configs, admin_groups, client, consumer, consumer_groups, producer, subscriptions, typed,
+};
 
 /// What a conformance function is: a future that panics where the cluster or the client is wrong.
 pub type Run = fn(Subject) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -53,6 +55,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         admin_groups::CASES,
         producer::CASES,
         consumer::CASES,
+        consumer_groups::CASES,
         subscriptions::CASES,
         typed::CASES,
     ];
