@@ -20,7 +20,48 @@
 //! assert_eq!(&*record.topic, "archive.orders");
 //! # Ok::<(), courant_connect::Error>(())
 //! ```
-use crate::{ConnectRecord, Flow, Result};
+mod by_name;
+mod cast;
+mod extract_field;
+mod field_path;
+mod flatten;
+mod headers;
+mod insert_field;
+mod mask_field;
+mod metadata;
+mod part;
+mod predicate;
+mod replace_field;
+mod routers;
+#[cfg(test)]
+mod tests;
+mod time_format;
+mod value_to_key;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use self::by_name::described;
+pub use self::by_name::{predicate, transform};
+pub use self::cast::{Cast, CastConfig, Overflow};
+pub use self::extract_field::{ExtractField, ExtractFieldConfig, HoistField, HoistFieldConfig};
+pub use self::field_path::SyntaxVersion;
+pub use self::flatten::{Flatten, FlattenConfig};
+pub use self::headers::{
+    DropHeaders, DropHeadersConfig, HeaderFrom, HeaderFromConfig, InsertHeader, InsertHeaderConfig, Operation,
+};
+pub use self::insert_field::{InsertField, InsertFieldConfig};
+pub use self::mask_field::{MaskField, MaskFieldConfig};
+pub use self::metadata::{SetSchemaMetadata, SetSchemaMetadataConfig};
+pub use self::part::Part;
+pub use self::predicate::{
+    HasHeaderKey, HasHeaderKeyConfig, Predicate, RecordIsTombstone, TopicNameMatches, TopicNameMatchesConfig,
+    When,
+};
+pub use self::replace_field::{ReplaceField, ReplaceFieldConfig};
+pub use self::routers::{RegexRouter, RegexRouterConfig, TimestampRouter, TimestampRouterConfig};
+pub use self::value_to_key::{ValueToKey, ValueToKeyConfig};
+use crate::{Config, ConnectRecord, Flow, Result};
 
 /// What is done to each record, one after the other.
 pub trait Transform: Send + 'static {
@@ -35,4 +76,25 @@ impl<F: FnMut(ConnectRecord) -> Result<Flow<ConnectRecord>> + Send + 'static> Tr
     fn apply(&mut self, record: ConnectRecord) -> Result<Flow<ConnectRecord>> {
         self(record)
     }
+}
+
+/// Drops every record; with a predicate, those for which it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter;
+
+impl Transform for Filter {
+    fn apply(&mut self, _record: ConnectRecord) -> Result<Flow<ConnectRecord>> {
+        Ok(Flow::Drop)
+    }
+}
+
+/// The configuration of what can be told nothing.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+struct NoConfig {}
+
+impl Config for NoConfig {}
+
+/// A default that is true.
+fn yes() -> bool {
+    true
 }
