@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """confluent-kafka (librdkafka) as one of the foreign clients; README.md beside it says what the commands do."""
 import base64
+import queue
 import sys
+import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -85,6 +87,33 @@ def offsets(bootstrap, topic, timestamp):
     consumer.close()
 
 
+def member(bootstrap, group, topic, assignor):
+    consumer = Consumer({
+        "bootstrap.servers": bootstrap, "group.id": group, "partition.assignment.strategy": assignor,
+        "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "auto.offset.reset": "earliest", "enable.auto.commit": False,
+    })
+    commands = queue.Queue()
+    threading.Thread(target=lambda: [commands.put(line.strip()) for line in sys.stdin], daemon=True).start()
+    consumer.subscribe([topic])
+    owned = None
+    while True:
+        message = consumer.poll(0.1)
+        now = sorted(partition.partition for partition in consumer.assignment())
+        if now != owned:
+            owned = now
+            print("owns", *owned, flush=True)
+        if message is not None and not message.error():
+            print("read", message.partition(), message.offset(), flush=True)
+        command = None if commands.empty() else commands.get()
+        if command == "commit":
+            consumer.commit(asynchronous=False)
+            print("committed", flush=True)
+        elif command == "leave":
+            consumer.close()
+            print("left", flush=True)
+            return
+
+
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    {"produce": produce, "consume": consume, "list": list_topics, "offsets": offsets}[command](*arguments)
+    {"produce": produce, "consume": consume, "list": list_topics, "offsets": offsets, "member": member}[command](*arguments)

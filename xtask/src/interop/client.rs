@@ -33,15 +33,29 @@ pub(crate) enum Client {
     Courant(PathBuf),
     /// confluent-kafka: a Python with it, and the script.
     Confluent(PathBuf, PathBuf),
-    /// Java's own clients: the compiled program.
-    Java {
-        /// Where the program and Kafka's jars are.
-        class_path: String,
-        /// Where its log lines go.
-        log: PathBuf,
-    },
+    /// Java's own clients.
+    Java(Java),
     /// kcat from the path.
     Kcat,
+}
+
+/// Java's clients: the compiled programs.
+#[derive(Clone, Debug)]
+pub(crate) struct Java {
+    /// Where the programs and Kafka's jars are.
+    pub(crate) class_path: String,
+    /// Where their log lines go.
+    pub(crate) log: PathBuf,
+}
+
+impl Java {
+    /// The words that start one of the programs.
+    pub(crate) fn command(&self, program: &str) -> Vec<String> {
+        // They live for seconds: the second compiler would only cost time.
+        let words = ["java", "-XX:TieredStopAtLevel=1", "-cp", &self.class_path];
+        let log = format!("-Dlog4j2.configurationFile={}", self.log.display());
+        words.into_iter().map(str::to_owned).chain([log, program.to_owned()]).collect()
+    }
 }
 
 impl Client {
@@ -50,7 +64,7 @@ impl Client {
         match self {
             Self::Courant(_) => "courant",
             Self::Confluent(..) => "confluent",
-            Self::Java { .. } => "java",
+            Self::Java(_) => "java",
             Self::Kcat => "kcat",
         }
     }
@@ -95,6 +109,16 @@ impl Client {
             expected.len()
         );
         Ok(())
+    }
+
+    /// Writes records behind whatever the topic holds.
+    pub(crate) fn append(&self, bootstrap: &str, topic: &str, records: &[Record]) -> Result<()> {
+        let mut command =
+            self.command("produce", &[bootstrap, topic, "none"]).context("kcat appends nothing")?;
+        let input: String = records.iter().map(|record| record.to_line() + "\n").collect();
+        let acknowledged = process::pipe(&mut command, input, LIMIT)?;
+        ensure!(acknowledged.len() == records.len(), "{} records were acknowledged", acknowledged.len());
+        acknowledged.iter().try_for_each(|line| numbers::<2>(line).map(|_| ()))
     }
 
     /// Reads so many records from the beginning; by partition and offset.
@@ -155,11 +179,11 @@ impl Client {
                 command.arg(script);
                 command
             }
-            Self::Java { class_path, log } => {
-                let mut command = Command::new("java");
-                // It lives for a second: the second compiler would only cost time.
-                command.args(["-XX:TieredStopAtLevel=1", "-cp", class_path]);
-                command.arg(format!("-Dlog4j2.configurationFile={}", log.display())).arg("Probe");
+            Self::Java(java) => {
+                let words = java.command("Probe");
+                let (program, arguments) = words.split_first()?;
+                let mut command = Command::new(program);
+                command.args(arguments);
                 command
             }
             Self::Kcat => return None,

@@ -9,6 +9,7 @@
 //! | `dataset` | the records that are written |
 //! | `client` | the four commands, in each client's way |
 //! | `kcat` | kcat's own command line and JSON |
+//! | `groups` | foreign clients as members of groups |
 //! | `broker` | the mock's binary or real Kafka |
 //! | `batches` | reads the log's batch headers by a request of our own |
 //! | `tools` | installs what is missing |
@@ -17,6 +18,7 @@ mod batches;
 mod broker;
 mod client;
 mod dataset;
+mod groups;
 mod kcat;
 mod record;
 mod run;
@@ -25,4 +27,4 @@ mod tools;
 pub(crate) use broker::build;
 pub(crate) use client::Client;
 pub(crate) use record::Record;
-pub(crate) use run::run;
+pub(crate) use run::{Part, run, run_parts};

@@ -7,30 +7,81 @@ use anyhow::{Context, Result, ensure};
 use super::broker::Broker;
 use super::client::Client;
 use super::record::Record;
-use super::{batches, dataset, tools};
+use super::{batches, dataset, groups, tools};
 use crate::steps::Count;
 
 /// Kafka's codecs under the names that every client uses.
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Every writer with every codec, every reader of every writer
+    Records,
+    /// Foreign clients as members of groups, by themselves and with others
+    Groups,
+    /// Java's group and admin calls, step by step
+    Steps,
+}
+
 /// Runs all comparisons against the mock, or against real Kafka of a version; prints a line for each.
 pub(crate) fn run(root: &Path, kafka: Option<&str>) -> Result<Count> {
+    run_parts(root, kafka, &[Part::Records, Part::Groups, Part::Steps])
+}
+
+/// Runs some of the comparisons.
+pub(crate) fn run_parts(root: &Path, kafka: Option<&str>, parts: &[Part]) -> Result<Count> {
+    let mut count = Count::default();
+    for part in parts {
+        count.add(match part {
+            Part::Records => records(root, kafka)?,
+            Part::Groups => groups(root, kafka)?,
+            Part::Steps => steps(root, kafka)?,
+        });
+    }
+    Ok(count)
+}
+
+fn records(root: &Path, kafka: Option<&str>) -> Result<Count> {
     let clients = tools::clients(root)?;
     let topics: Vec<String> =
         clients.iter().flat_map(|client| CODECS.map(|codec| topic_of(client, codec))).collect();
-    let broker = match kafka {
-        None => Broker::mock(root, &topics)?,
-        Some(version) => Broker::kafka(root, version)?,
-    };
-    let mut checks = Checks { bootstrap: broker.bootstrap(), count: Count::default() };
+    let mut checks = Checks::start(root, kafka, &topics)?;
     for writer in &clients {
         for codec in CODECS {
             checks.written(writer, &clients, codec);
         }
     }
     checks.queries(&clients, &topics);
-    checks.check("the cluster ends when it is asked to", || broker.stop());
-    Ok(checks.count)
+    Ok(checks.finish())
+}
+
+fn groups(root: &Path, kafka: Option<&str>) -> Result<Count> {
+    let programs = tools::members(root)?;
+    let writer = tools::courant(root)?;
+    let mut checks = Checks::start(root, kafka, &groups::topics(&programs))?;
+    let bootstrap = checks.bootstrap.clone();
+    for program in &programs {
+        checks.check(&format!("{} joins a group, commits and resumes", program.name), || {
+            groups::single(&bootstrap, &writer, program)
+        });
+    }
+    groups::mixed(&bootstrap, &writer, &programs, |name, story| {
+        checks.check(name, story);
+    });
+    Ok(checks.finish())
+}
+
+fn steps(root: &Path, kafka: Option<&str>) -> Result<Count> {
+    let mut checks = Checks::start(root, kafka, &[])?;
+    let command = tools::steps(root, &checks.bootstrap)?;
+    let mut told = Vec::new();
+    let whole = groups::steps(command, |name, outcome| told.push((format!("java: {name}"), outcome)));
+    for (name, outcome) in told {
+        checks.check(&name, || outcome);
+    }
+    checks.check("java: all steps were tried", || whole);
+    Ok(checks.finish())
 }
 
 /// The topic that a client writes to with a codec.
@@ -38,27 +89,31 @@ fn topic_of(client: &Client, codec: &str) -> String {
     format!("{}-{codec}", client.name())
 }
 
-/// Comparisons, counted.
+/// Comparisons on a cluster, counted.
 struct Checks {
+    broker: Broker,
     bootstrap: String,
     count: Count,
 }
 
 impl Checks {
+    fn start(root: &Path, kafka: Option<&str>, topics: &[String]) -> Result<Self> {
+        let broker = match kafka {
+            None => Broker::mock(root, topics)?,
+            Some(version) => Broker::kafka(root, version)?,
+        };
+        Ok(Self { bootstrap: broker.bootstrap(), broker, count: Count::default() })
+    }
+
+    fn finish(self) -> Count {
+        let Self { broker, mut count, .. } = self;
+        tell(&mut count, "the cluster ends when it is asked to", broker.stop());
+        count
+    }
+
     /// Prints and counts one comparison.
     fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
-        match check() {
-            Ok(()) => {
-                println!("ok     {name}");
-                self.count.passed += 1;
-                true
-            }
-            Err(error) => {
-                println!("FAILED {name}: {error:#}");
-                self.count.failed += 1;
-                false
-            }
-        }
+        tell(&mut self.count, name, check())
     }
 
     /// One client writes with one codec; the log shows the codec and every client reads the records.
@@ -118,6 +173,22 @@ impl Checks {
                     });
                 }
             }
+        }
+    }
+}
+
+/// Prints and counts how a comparison went.
+fn tell(count: &mut Count, name: &str, outcome: Result<()>) -> bool {
+    match outcome {
+        Ok(()) => {
+            println!("ok     {name}");
+            count.passed += 1;
+            true
+        }
+        Err(error) => {
+            println!("FAILED {name}: {error:#}");
+            count.failed += 1;
+            false
         }
     }
 }
