@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 TIMEOUT_S = 60
@@ -106,7 +106,12 @@ def member(bootstrap, group, topic, assignor):
             print("read", message.partition(), message.offset(), flush=True)
         command = None if commands.empty() else commands.get()
         if command == "commit":
-            consumer.commit(asynchronous=False)
+            try:
+                consumer.commit(asynchronous=False)
+            except KafkaException as error:
+                # librdkafka has nothing to commit where it has read nothing.
+                if error.args[0].code() != KafkaError._NO_OFFSET:
+                    raise
             print("committed", flush=True)
         elif command == "leave":
             consumer.close()

@@ -3,6 +3,7 @@
 //! `tests/interop/README.md` gives the commands and their lines: tab-separated, bytes in base64, `-` for null.
 
 mod line;
+mod member;
 mod produce;
 mod read;
 
@@ -13,13 +14,16 @@ use courant_client::Kafka;
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let bootstrap =
-        arguments.get(1).copied().context("usage: courant-probe produce|consume|list|offsets BOOTSTRAP …")?;
+    let bootstrap = arguments
+        .get(1)
+        .copied()
+        .context("usage: courant-probe produce|consume|list|offsets|member BOOTSTRAP …")?;
     let kafka = Kafka::connect(bootstrap).await?;
     match arguments.as_slice() {
         ["produce", _, topic, codec] => produce::run(&kafka, topic, codec).await,
         ["consume", _, topic, count] => read::consume(&kafka, topic, count.parse()?).await,
         ["list", _] => read::list(&kafka).await,
+        ["member", _, group, topic, assignor] => member::run(&kafka, group, topic, assignor).await,
         ["offsets", _, topic, timestamp] => read::offsets(&kafka, topic, timestamp.parse()?).await,
         _ => bail!("no such command: {}", arguments.join(" ")),
     }

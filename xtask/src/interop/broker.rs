@@ -16,6 +16,9 @@ use crate::{process, workspace};
 /// A build takes no longer.
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
+/// Brokers retain by the records' own time, and ours are years old.
+const KEEP: &str = "log.retention.ms=-1";
+
 /// A running cluster; ended when dropped.
 pub(crate) enum Broker {
     /// The mock, with its addresses.
@@ -29,7 +32,7 @@ impl Broker {
     pub(crate) fn mock(root: &Path, topics: &[String]) -> Result<Self> {
         let binary = build(root, "courant-broker-mock", "courant-broker-mock")?;
         let mut command = Command::new(binary);
-        command.args(["--brokers", "3", "--port-base", "0", "--ready-json"]);
+        command.args(["--brokers", "3", "--port-base", "0", "--ready-json", "--config", KEEP]);
         for topic in topics {
             command.args(["--topic", &format!("{topic}:{PARTITIONS}")]);
         }
@@ -47,7 +50,7 @@ impl Broker {
 
     /// One node of real Kafka that creates topics with the right number of partitions.
     pub(crate) fn kafka(root: &Path, version: &str) -> Result<Self> {
-        let config = vec![format!("num.partitions={PARTITIONS}")];
+        let config = vec![format!("num.partitions={PARTITIONS}"), KEEP.to_owned()];
         let plan = Plan { name: "interop".to_owned(), version: version.to_owned(), nodes: 1, config };
         Cluster::start(root, &plan).map(Self::Kafka)
     }
