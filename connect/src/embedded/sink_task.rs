@@ -170,10 +170,7 @@ impl Running {
     async fn handle<T: SinkTask>(&mut self, task: &mut T, event: Option<Event>) -> Result<()> {
         match event {
             Some(Event::Batch(batch)) => self.take(task, batch).await,
-            Some(Event::Assigned(partitions)) => self.assigned(task, partitions).await,
-            Some(Event::Revoked(partitions)) => self.revoked(task, partitions).await,
-            Some(Event::Lost(partitions)) => self.lost(task, partitions).await,
-            Some(_) => Ok(()),
+            Some(change) => self.change(task, change).await,
             None => Err(Error::new(ErrorKind::Stopped, "the consumer was closed")),
         }
     }
@@ -181,6 +178,15 @@ impl Running {
 
 /// Changes of the assignment.
 impl Running {
+    async fn change<T: SinkTask>(&mut self, task: &mut T, change: Event) -> Result<()> {
+        match change {
+            Event::Assigned(partitions) => self.assigned(task, partitions).await,
+            Event::Revoked(partitions) => self.revoked(task, partitions).await,
+            Event::Lost(partitions) => self.lost(task, partitions).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn assigned<T: SinkTask>(&mut self, task: &mut T, partitions: Vec<TopicPartition>) -> Result<()> {
         for partition in &partitions {
             let position = self.parts.consumer.position(partition.clone()).await?;
@@ -407,11 +413,13 @@ impl Running {
     async fn rebalance<T: SinkTask>(&mut self, task: &mut T, pending: &mut Pending) -> Result<()> {
         while let Some(event) = self.stashed.pop_front() {
             match event? {
-                Some(Event::Batch(batch)) => {
-                    self.stashed.push_front(Ok(Some(Event::Batch(batch))));
+                Some(change @ (Event::Assigned(_) | Event::Revoked(_) | Event::Lost(_))) => {
+                    self.change(task, change).await?;
+                }
+                other => {
+                    self.stashed.push_front(Ok(other));
                     break;
                 }
-                event => self.handle(task, event).await?,
             }
         }
         self.revoking = false;

@@ -1,5 +1,5 @@
 //! A mock cluster, connectors that do as they are told, and what is in the topics.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use courant_broker_mock::MockCluster;
 use courant_client::Kafka;
 use courant_connect::{
-    BadInput, Batch, Config, ConnectorContext, Error, Result, Source, SourceContext, SourceRecord,
-    SourceTask, Worker, WorkerBuilder,
+    BadInput, Batch, Config, ConnectorContext, Error, Flushed, Result, Sink, SinkContext, SinkRecord, SinkTask,
+    Source, SourceContext, SourceRecord, SourceTask, Verdicts, Worker, WorkerBuilder,
 };
 use courant_protocol::compression::CompressionScratch;
-use courant_protocol::record::{Batches, ReadOptions};
+use courant_protocol::record::{BatchWriter, Batches, NO_HEADERS, ReadOptions};
+use courant_protocol::types::TopicPartition;
 use serde::{Deserialize, Serialize};
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -246,4 +247,140 @@ impl ScriptTask {
         }
         Ok(())
     }
+}
+
+/// What a recording sink was given and asked for, and how it is to answer.
+#[derive(Default)]
+pub struct Target {
+    /// Accepted records: partition, offset, value.
+    pub written: Vec<(TopicPartition, i64, String)>,
+    /// Each call of `write`, with the values it was given.
+    pub writes: Vec<Vec<String>>,
+    pub flushes: usize,
+    pub closed: usize,
+    pub assigned: Vec<Vec<TopicPartition>>,
+    pub revoked: Vec<(Vec<TopicPartition>, bool)>,
+    /// Answers for the next writes; after them all is accepted.
+    pub answers: VecDeque<Answer>,
+    /// Errors of the next flushes.
+    pub flush_errors: VecDeque<Error>,
+    /// What a flush says; [`Flushed::All`] if nothing else.
+    pub flushed: Option<Flushed>,
+    /// Values that are bad, each by itself.
+    pub bad: Vec<String>,
+    /// Values that make the whole batch fail with a data error.
+    pub poison: Vec<String>,
+    pub context: Option<SinkContext>,
+}
+
+#[derive(Clone)]
+pub enum Answer {
+    Accept,
+    Fail(Error),
+    /// Takes so long, and then accepts.
+    Take(Duration),
+    Panic,
+}
+
+static TARGETS: Mutex<BTreeMap<String, Arc<Mutex<Target>>>> = Mutex::new(BTreeMap::new());
+
+/// A target under a name that no other test uses.
+pub fn target(name: &str) -> Arc<Mutex<Target>> {
+    let target = Arc::<Mutex<Target>>::default();
+    lock(&TARGETS).insert(name.to_owned(), Arc::clone(&target));
+    target
+}
+
+pub fn delivered(target: &Mutex<Target>) -> Vec<String> {
+    lock(target).written.iter().map(|(_, _, value)| value.clone()).collect()
+}
+
+/// Keeps what it is given in its target.
+pub struct TargetSink {
+    config: Scripted,
+    context: ConnectorContext,
+}
+
+pub struct TargetTask {
+    target: Arc<Mutex<Target>>,
+    context: ConnectorContext,
+}
+
+impl Sink for TargetSink {
+    const NAME: &'static str = "TargetSink";
+    type Config = Scripted;
+    type Task = TargetTask;
+
+    async fn new(config: Scripted, context: ConnectorContext) -> Result<Self> {
+        Ok(Self { config, context })
+    }
+
+    async fn open(&self, context: SinkContext) -> Result<TargetTask> {
+        let target = lock(&TARGETS).get(&self.config.script).cloned();
+        let target = target.ok_or_else(|| Error::fatal("there is no such target"))?;
+        lock(&target).context = Some(context);
+        Ok(TargetTask { target, context: self.context.clone() })
+    }
+}
+
+impl SinkTask for TargetTask {
+    async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        lock(&self.target).assigned.push(partitions.to_vec());
+        Ok(())
+    }
+
+    async fn revoked(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
+        lock(&self.target).revoked.push((partitions.to_vec(), lost));
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: &[SinkRecord]) -> Result<Verdicts> {
+        let value = |record: &SinkRecord| record.value().value.as_str().unwrap_or("null").to_owned();
+        let answer = {
+            let mut target = lock(&self.target);
+            target.writes.push(batch.iter().map(value).collect());
+            target.answers.pop_front().unwrap_or(Answer::Accept)
+        };
+        match answer {
+            Answer::Accept => {}
+            Answer::Fail(error) => return Err(error),
+            Answer::Take(time) => self.context.sleep(time).await,
+            Answer::Panic => panic!("as the test says"),
+        }
+        let mut target = lock(&self.target);
+        if batch.iter().any(|record| target.poison.contains(&value(record))) {
+            return Err(Error::data("one of these is poison"));
+        }
+        let mut verdicts = Verdicts::accepted();
+        for (index, record) in batch.iter().enumerate() {
+            match target.bad.contains(&value(record)) {
+                true => verdicts.reject(index, Error::data("a bad row")),
+                false => target.written.push((record.origin.clone(), record.origin_offset.0, value(record))),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    async fn flush(&mut self) -> Result<Flushed> {
+        let mut target = lock(&self.target);
+        target.flushes += 1;
+        match target.flush_errors.pop_front() {
+            Some(error) => Err(error),
+            None => Ok(target.flushed.clone().unwrap_or(Flushed::All)),
+        }
+    }
+
+    async fn close(self) {
+        lock(&self.target).closed += 1;
+    }
+}
+
+/// Puts texts into a partition.
+pub fn put(cluster: &MockCluster, topic: &str, partition: i32, values: &[&str]) {
+    let mut writer = BatchWriter::new(Default::default(), Default::default());
+    for value in values {
+        writer.append(7.into(), Some(value.as_bytes()), Some(value.as_bytes()), NO_HEADERS).unwrap();
+    }
+    let sealed = writer.seal(Default::default(), None, &mut Default::default()).unwrap();
+    cluster.append_raw(topic, partition, sealed.to_bytes(&Default::default())).unwrap();
 }
