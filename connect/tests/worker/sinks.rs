@@ -98,7 +98,7 @@ fn a_write_that_takes_longer_than_a_poll_may_keeps_its_partitions() {
         lock(&target).answers.push_back(Answer::Take(1000 * SECOND));
         let worker = sink(&cluster, "slow", &[]).await;
         worker.delivered("snk", [(("t", 0), 1)]).await.unwrap();
-        assert_eq!((lock(&target).assigned.len(), lock(&target).revoked.len()), (1, 0));
+        assert_eq!(rebalances(&target), (1, 0));
         assert_eq!(committed(&cluster, 0), Some(1));
         worker.stop(5 * SECOND).await.unwrap();
     });
@@ -112,7 +112,11 @@ fn records_of_a_partition_that_went_away_are_not_written_again_by_the_one_who_lo
         put(&cluster, "t", 1, &["b0"]);
         let (one, two) = (target("one"), target("two"));
         let down = Error::retriable("down").after(20 * SECOND);
-        lock(&one).answers.extend([Answer::Fail(down.clone()), Answer::Fail(down.clone()), Answer::Fail(down)]);
+        lock(&one).answers.extend([
+            Answer::Fail(down.clone()),
+            Answer::Fail(down.clone()),
+            Answer::Fail(down),
+        ]);
         let kafka = connect(&cluster).await;
         let first = sink_on(&kafka, "one", &[]).await;
         tokio::time::sleep(10 * SECOND).await;
@@ -167,7 +171,10 @@ fn one_bad_row_does_not_hide_the_others_and_becomes_a_dead_letter_before_the_com
         assert_eq!((progress.written, progress.passed_over), (2, 1));
         assert_eq!(delivered(&target), ["a", "b"]);
         let letters = stored(&cluster, "dead");
-        assert_eq!((letters.len(), letters[0].value.as_deref(), letters[0].key.as_deref()), (1, Some("bad"), Some("bad")));
+        assert_eq!(
+            (letters.len(), letters[0].value.as_deref(), letters[0].key.as_deref()),
+            (1, Some("bad"), Some("bad"))
+        );
         let header = |name: &str| letters[0].headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         assert_eq!(header("__connect.errors.topic"), Some("t"));
         assert_eq!(header("__connect.errors.offset"), Some("1"));
@@ -230,7 +237,10 @@ fn bytes_that_the_converter_does_not_know_are_a_dead_letter_with_the_raw_record(
         assert_eq!(letters[0].value.as_deref(), Some("{bad"));
         let header = |name: &str| letters[0].headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         assert_eq!(header("__connect.errors.stage"), Some("VALUE_CONVERTER"));
-        assert_eq!(header("__connect.errors.class.name"), Some("org.apache.kafka.connect.json.JsonConverter"));
+        assert_eq!(
+            header("__connect.errors.class.name"),
+            Some("org.apache.kafka.connect.json.JsonConverter")
+        );
         worker.stop(5 * SECOND).await.unwrap();
     });
 }
@@ -334,6 +344,11 @@ fn a_sink_that_panics_fails_and_can_be_started_again() {
         assert_eq!(delivered(&target), ["a"]);
         worker.stop(5 * SECOND).await.unwrap();
     });
+}
+
+fn rebalances(target: &Mutex<Target>) -> (usize, usize) {
+    let target = lock(target);
+    (target.assigned.len(), target.revoked.len())
 }
 
 async fn wait_for(target: &Mutex<Target>, records: usize) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use courant_broker_mock::MockCluster;
 use courant_client::Kafka;
 use courant_connect::{
-    BadInput, Batch, Config, ConnectorContext, Error, Flushed, Result, Sink, SinkContext, SinkRecord, SinkTask,
-    Source, SourceContext, SourceRecord, SourceTask, Verdicts, Worker, WorkerBuilder,
+    BadInput, Batch, Config, ConnectorContext, Error, Flushed, Result, Sink, SinkContext, SinkRecord,
+    SinkTask, Source, SourceContext, SourceRecord, SourceTask, Verdicts, Worker, WorkerBuilder,
 };
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::{BatchWriter, Batches, NO_HEADERS, ReadOptions};
@@ -378,8 +378,10 @@ impl SinkTask for TargetTask {
 /// Puts texts into a partition.
 pub fn put(cluster: &MockCluster, topic: &str, partition: i32, values: &[&str]) {
     let mut writer = BatchWriter::new(Default::default(), Default::default());
+    // Records of long ago would soon be gone: brokers retain by the records' time.
+    let now = cluster.world().unix_millis();
     for value in values {
-        writer.append(7.into(), Some(value.as_bytes()), Some(value.as_bytes()), NO_HEADERS).unwrap();
+        writer.append(now, Some(value.as_bytes()), Some(value.as_bytes()), NO_HEADERS).unwrap();
     }
     let sealed = writer.seal(Default::default(), None, &mut Default::default()).unwrap();
     cluster.append_raw(topic, partition, sealed.to_bytes(&Default::default())).unwrap();
