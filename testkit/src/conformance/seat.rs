@@ -33,11 +33,6 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The numbers of the partitions that it owns.
-    pub(super) fn partitions(&self) -> Vec<i32> {
-        self.owned.iter().map(|at| at.partition.0).collect()
-    }
-
     fn note(&mut self, event: Event) {
         match event {
             Event::Batch(batch) => {
