@@ -5,7 +5,7 @@ use anyhow::Context;
 use courant::Kafka;
 use courant::connect::file::{CsvSource, JsonLinesSink};
 use courant::connect::{self, Worker};
-use courant::streams::{State, StreamsApp};
+use courant::streams::StreamsApp;
 
 use crate::args::Args;
 use crate::means;
@@ -15,7 +15,7 @@ use crate::topics::{DEAD, DEPARTURES, MEANS, Topics};
 const SOURCE: &str = "departures-csv";
 const PIPELINE: &str = "departures-means";
 const SINK: &str = "departures-out";
-/// How often the end is looked for, and progress shown.
+/// How often progress is shown.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// All parts.
@@ -76,7 +76,7 @@ impl House {
     pub(crate) async fn finish(&self, topics: &Topics, progress: &Progress) -> anyhow::Result<()> {
         let done = async {
             self.connectors.caught_up(SOURCE).await?;
-            self.wait_for_pipeline().await?;
+            self.pipeline.caught_up().await?;
             if self.has_sink {
                 self.connectors.delivered(SINK, topics.ends_of_means().await?).await?;
             }
@@ -93,19 +93,6 @@ impl House {
             done = done => done,
             failed = self.pipeline.ended() => failed.context("the pipeline ended"),
             never = shown => never,
-        }
-    }
-
-    /// Nothing may be left to process by tasks that all run: partitions on their way to somebody are nobody's lag.
-    async fn wait_for_pipeline(&self) -> anyhow::Result<()> {
-        loop {
-            if self.pipeline.state() == State::Running
-                && self.pipeline.lag().await? == 0
-                && self.pipeline.state() == State::Running
-            {
-                return Ok(());
-            }
-            tokio::time::sleep(PAUSE).await;
         }
     }
 
