@@ -67,7 +67,7 @@ impl Seat {
         match event {
             Event::Batch(batch) => {
                 for record in &batch {
-                    assert!(self.owned.contains(&record.topic_partition()), "a record of somebody else's");
+                    assert!(self.owned.contains(record.topic_partition()), "a record of somebody else's");
                     self.records.push((record.partition().0, record.offset().0));
                 }
             }
