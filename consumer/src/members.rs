@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use courant_client::{CoordinatorKind, Kafka};
+use courant_client::{CoordinatorKind, Metadata};
 use courant_membership::classic::ClassicRequest;
 use courant_protocol::types::TopicName;
 
@@ -24,9 +24,10 @@ impl Driver {
     /// application's.
     pub(crate) fn divide(&self, now: Instant, electing: &Electing) {
         let topics = electing.topics();
-        let division = electing.divide(&view_of(&self.kafka, &topics, true));
+        let snapshot = self.kafka.cluster().snapshot();
+        let division = electing.divide(&view_of(&snapshot, &topics, true));
         let mut reading = self.shared.reading();
-        let view = view_of(&self.kafka, &topics, reading.watches_racks());
+        let view = view_of(&snapshot, &topics, reading.watches_racks());
         reading.elected_from(now, division, view);
         reading.poll_group(now);
     }
@@ -35,10 +36,11 @@ impl Driver {
     pub(crate) fn poll_group(&mut self, now: Instant, reading: &mut Reading) {
         reading.poll_group(now);
         if let Some((topics, racks)) = reading.take_changed_view() {
-            reading.handle_view(&view_of(&self.kafka, &topics, racks));
+            reading.handle_view(&view_of(&self.kafka.cluster().snapshot(), &topics, racks));
             reading.poll_group(now);
         }
-        if reading.has_news() {
+        reading.note_subscribed_topics(&self.kafka.cluster().snapshot());
+        if reading.has_news() || reading.report.is_some() {
             self.shared.wake_application();
         }
     }
@@ -63,6 +65,29 @@ impl Driver {
 }
 
 impl Reading {
+    /// Tells the application of a subscribed topic that waiting will not bring: once, until it has been well in between.
+    /// One that is not there yet is waited for.
+    pub(crate) fn note_subscribed_topics(&mut self, snapshot: &Metadata) {
+        let Some(group) = self.group.as_mut().filter(|group| group.view_version != snapshot.version()) else {
+            return;
+        };
+        group.view_version = snapshot.version();
+        for name in group.topics.iter().flatten() {
+            let error =
+                snapshot.topic(name).and_then(|topic| topic.error).filter(|code| !code.is_retriable());
+            match error {
+                None => {
+                    group.bad_topics.remove(name);
+                }
+                Some(code) if group.bad_topics.insert(name.clone()) => {
+                    let error = courant_client::Error::from_code(code, "a subscribed topic cannot be read");
+                    self.report = Some(error.at_topic(name.clone()).into());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Hands the answer to a member's request to the machine that asked.
     pub(crate) fn handle_member_answer(&mut self, now: Instant, done: CallDone, jitter: f64) {
         let Some(group) = &mut self.group else { return };
@@ -84,8 +109,7 @@ impl Reading {
 }
 
 /// What the client knows of these topics, with the racks of their replicas where `racks`.
-fn view_of(kafka: &Kafka, topics: &BTreeSet<TopicName>, racks: bool) -> GroupCluster {
-    let snapshot = kafka.cluster().snapshot();
+fn view_of(snapshot: &Metadata, topics: &BTreeSet<TopicName>, racks: bool) -> GroupCluster {
     let rack_of = |node: &courant_protocol::types::NodeId| {
         let broker = snapshot.broker(*node).filter(|_| racks)?;
         broker.rack.clone()

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::event::Event;
 use crate::listener::Change;
+use crate::machine::group::Group;
 use crate::machine::position::Token;
 use crate::machine::reading::{Reading, Turn};
 use crate::machine::stretch::{Slice, Taken};
@@ -109,11 +110,8 @@ impl Consumer {
 
     /// The application waits; when what is returned is dropped it does so no more.
     fn wait_begins(&self) -> Option<Waiting> {
-        self.shared
-            .reading()
-            .group
-            .is_some()
-            .then(|| Waiting { shared: Arc::clone(&self.shared), world: self.kafka.world().clone() })
+        let subscribed = self.shared.reading().group.as_ref().is_some_and(Group::is_subscribed);
+        subscribed.then(|| Waiting { shared: Arc::clone(&self.shared), world: self.kafka.world().clone() })
     }
 
     /// Begins a call of the listener; the next poll waits for it.
@@ -232,7 +230,10 @@ impl Consumer {
 }
 
 /// The next thing to hand out.
-#[expect(clippy::large_enum_variant, reason = "a turn is moved once or twice; a box would be an allocation for each")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a turn is moved once or twice; a box would be an allocation for each"
+)]
 enum Next {
     Turn(Turn),
     Change(Change, Vec<TopicPartition>),

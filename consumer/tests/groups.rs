@@ -303,3 +303,112 @@ fn members_without_a_strategy_in_common_are_told_so() {
         assert_eq!(second.owns(), [0, 1, 2]);
     });
 }
+
+#[test]
+fn a_commit_that_waits_is_not_sent_in_the_name_of_a_later_generation() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        // The coordinator is busy, so the commit is tried again and again.
+        cluster
+            .inject(Fault::on(ApiKey::OffsetCommit).always().error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+        let old = seat.consumer.group_metadata().unwrap().member_id;
+        assert!(tokio::time::timeout(ms(500), seat.consumer.commit()).await.is_err());
+        cluster.expire_member("g", &old).unwrap();
+        seat.run(ms(10_000)).await;
+        assert_eq!(seat.told[1..], [Told::Lost(a(0..3)), Told::Assigned(a(0..3))]);
+        let sent_by_others =
+            world::commits(&cluster).iter().filter(|commit| *commit.member_id != *old).count();
+        assert_eq!(sent_by_others, 0, "somebody else may have gone further meanwhile");
+    });
+}
+
+#[test]
+fn a_commit_during_a_cooperative_rebalance_waits_for_its_end() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let cooperative = || member(&kafka).assignors([Assignor::CooperativeSticky]);
+        let mut first = Seat::take(cooperative()).await;
+        first.run(ms(5_000)).await;
+        // The answer to the second round takes its time; meanwhile the member reads and commits.
+        cluster.inject(Fault::on(ApiKey::JoinGroup).nth(1).delay(ms(5_000)));
+        first.consumer.enforce_rebalance("test").unwrap();
+        kafka.world().sleep(ms(1_000)).await;
+        let generation = first.consumer.group_metadata().unwrap().generation_id;
+        first.consumer.commit().await.unwrap();
+        assert_eq!(first.consumer.group_metadata().unwrap().generation_id, generation + 1);
+        assert_eq!(cluster.committed("g", "a", 0), Some(10.into()));
+        assert_eq!(first.told.len(), 1);
+    });
+}
+
+#[test]
+fn a_silent_member_without_partitions_leaves_and_comes_back_as_well() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("one", 1));
+        let kafka = connect(&cluster).await;
+        let member = || member(&kafka).subscribe(["one"]).max_poll_interval(ms(20_000));
+        let (mut one, mut two, mut three, mut four, mut spare) = (
+            Seat::take(member()).await,
+            Seat::take(member()).await,
+            Seat::take(member()).await,
+            Seat::take(member()).await,
+            Seat::take(member()).await,
+        );
+        together([&mut one, &mut two, &mut three, &mut four, &mut spare], ms(15_000)).await;
+        let seats = [&one, &two, &three, &four, &spare];
+        assert_eq!(seats.iter().map(|seat| seat.owned.len()).sum::<usize>(), 4);
+        assert_eq!(cluster.group("g").unwrap().members.len(), 5);
+        let mut active: Vec<&mut Seat> = vec![&mut one, &mut two, &mut three, &mut four, &mut spare];
+        let idle = active.iter().position(|seat| seat.owned.is_empty()).unwrap();
+        let silent = active.remove(idle);
+        let everybody_else = active.into_iter().map(|seat| seat.run(ms(60_000)));
+        futures_util::future::join_all(everybody_else).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 4, "it is not taken back before it polls");
+        silent.run(ms(10_000)).await;
+        assert!(silent.told.iter().all(|told| matches!(told, Told::Assigned(none) if none.is_empty())));
+    });
+}
+
+#[test]
+fn a_topic_that_must_not_be_read_is_told_of_once() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("secret", 1));
+        cluster.inject(
+            Fault::on(ApiKey::Metadata).topic("secret").always().error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        );
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).subscribe(["secret"])).await;
+        seat.run(ms(30_000)).await;
+        assert_eq!(seat.owns(), [0, 1, 2], "the others are read");
+        let told: Vec<_> = seat.errors.iter().map(|error| error.code()).collect();
+        assert_eq!(told, [Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED)]);
+        assert!(seat.errors[0].to_string().contains("secret"), "{}", seat.errors[0]);
+    });
+}
+
+#[test]
+fn a_broker_that_crashes_with_its_groups_is_outlived() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let (mut one, mut two) = (Seat::take(member(&kafka)).await, Seat::take(member(&kafka)).await);
+        together([&mut one, &mut two], ms(10_000)).await;
+        let coordinator = cluster.coordinator("g").unwrap();
+        cluster.crash(coordinator).unwrap();
+        together([&mut one, &mut two], ms(30_000)).await;
+        cluster.restart(coordinator).unwrap();
+        together([&mut one, &mut two], ms(60_000)).await;
+        let mut owned = [one.owns(), two.owns()].concat();
+        owned.sort_unstable();
+        assert_eq!(owned, [0, 1, 2]);
+        one.consumer.commit().await.unwrap();
+        two.consumer.commit().await.unwrap();
+    });
+}

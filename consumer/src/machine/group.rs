@@ -124,6 +124,9 @@ pub(crate) struct Group {
     pub(crate) departure: Option<Departure>,
     /// Why the group refuses the member.
     pub(crate) refusal: Option<Error>,
+    /// Subscribed topics of which the application was told that they cannot be read, by that view of the cluster.
+    pub(crate) bad_topics: BTreeSet<TopicName>,
+    pub(crate) view_version: u64,
 }
 
 impl Group {
@@ -148,6 +151,8 @@ impl Group {
             owes_return: false,
             departure: None,
             refusal: None,
+            bad_topics: BTreeSet::new(),
+            view_version: 0,
             settings,
         }
     }

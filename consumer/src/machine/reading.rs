@@ -57,7 +57,7 @@ pub(crate) struct Reading {
     /// The generation in which the commit in flight was sent.
     committing_as: i32,
     /// What the application has to be told although no partition of its own stopped, such as refused credentials.
-    pub(super) report: Option<Error>,
+    pub(crate) report: Option<Error>,
     /// The membership of a group, where there is a group.
     pub(crate) group: Option<Group>,
     end: End,

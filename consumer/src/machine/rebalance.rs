@@ -129,8 +129,8 @@ impl Reading {
         Some((change, partitions, outcome))
     }
 
-    /// Begins to leave the group: what is finished is committed, and the partitions go when that is through. Gives what the
-    /// listener has to hear.
+    /// Begins to leave the group: what is finished is committed until `deadline`, and the partitions go when that is
+    /// through. Gives what the listener has to hear.
     pub(crate) fn begin_departure(&mut self, deadline: Instant) -> Option<(Change, Vec<TopicPartition>)> {
         let owned = self.owned();
         if self.commits.is_auto() {

@@ -1,5 +1,6 @@
 //! Stories of the machines: hand-fed answers, exact time, no runtime.
 mod commits;
+mod electing;
 mod fetching;
 mod placing;
 mod world;
