@@ -95,7 +95,7 @@ async fn every_broker_lists_its_groups_by_state_and_type() {
         for node in cluster.nodes() {
             let mut client = Client::connect(&cluster, node.0).await;
             for group in client.call(&request, 5).await.groups {
-                assert_eq!(&*group.group_type, "Classic");
+                assert_eq!(&*group.group_type, "classic");
                 assert_eq!(cluster.coordinator(&group.group_id), Some(node));
                 listed.push(format!("{} {} {}", group.group_id, group.group_state, group.protocol_type));
             }

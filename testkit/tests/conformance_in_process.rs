@@ -26,3 +26,8 @@ courant_testkit::consumer_suite!(on_the_mock);
 courant_testkit::consumer_groups_suite!(on_the_mock);
 courant_testkit::subscriptions_suite!(on_the_mock);
 courant_testkit::typed_suite!(on_the_mock);
+courant_testkit::groups_members_suite!(on_the_mock);
+courant_testkit::groups_static_suite!(on_the_mock);
+courant_testkit::groups_timers_suite!(on_the_mock);
+courant_testkit::groups_offsets_suite!(on_the_mock);
+courant_testkit::groups_admin_suite!(on_the_mock);

@@ -29,3 +29,8 @@ courant_testkit::consumer_suite!(on_kafka);
 courant_testkit::consumer_groups_suite!(on_kafka);
 courant_testkit::subscriptions_suite!(on_kafka);
 courant_testkit::typed_suite!(on_kafka);
+courant_testkit::groups_members_suite!(on_kafka);
+courant_testkit::groups_static_suite!(on_kafka);
+courant_testkit::groups_timers_suite!(on_kafka);
+courant_testkit::groups_offsets_suite!(on_kafka);
+courant_testkit::groups_admin_suite!(on_kafka);

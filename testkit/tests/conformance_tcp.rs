@@ -33,3 +33,8 @@ courant_testkit::consumer_suite!(over_tcp);
 courant_testkit::consumer_groups_suite!(over_tcp);
 courant_testkit::subscriptions_suite!(over_tcp);
 courant_testkit::typed_suite!(over_tcp);
+courant_testkit::groups_members_suite!(over_tcp);
+courant_testkit::groups_static_suite!(over_tcp);
+courant_testkit::groups_timers_suite!(over_tcp);
+courant_testkit::groups_offsets_suite!(over_tcp);
+courant_testkit::groups_admin_suite!(over_tcp);

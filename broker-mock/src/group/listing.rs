@@ -11,7 +11,7 @@ use super::coordinator::Groups;
 use super::member::Member;
 
 /// The type that ListGroups gives groups of this protocol (KIP-848).
-const CLASSIC: &str = "Classic";
+const CLASSIC: &str = "classic";
 
 /// A group as a test sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::world::Subject;
 use super::{
-    admin, admin_configs, admin_groups, client, consumer, consumer_groups, producer, subscriptions, typed,
+    admin, admin_configs, admin_groups, client, consumer, consumer_groups, groups_admin, groups_members,
+    groups_offsets, groups_static, groups_timers, producer, subscriptions, typed,
 };
 
 /// What a conformance function is: a future that panics where the cluster or the client is wrong.
@@ -58,6 +59,11 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         consumer_groups::CASES,
         subscriptions::CASES,
         typed::CASES,
+        groups_members::CASES,
+        groups_static::CASES,
+        groups_timers::CASES,
+        groups_offsets::CASES,
+        groups_admin::CASES,
     ];
     suites.into_iter().flatten()
 }
