@@ -9,7 +9,7 @@ use super::world::Subject;
 super::case::declare! {
     ($) groups_static_suite;
     a_static_member_joins_without_asking_for_an_id: "C19";
-    a_static_member_comes_back_without_a_rebalance: "C19";
+    a_static_id_comes_back_without_a_rebalance: "C19";
     the_older_of_two_with_one_instance_id_is_fenced: "C19";
     a_static_leader_that_comes_back_skips_the_assignment: "C19" "C15";
     a_static_member_that_waits_is_fenced_at_once: "C19";
@@ -34,7 +34,7 @@ async fn a_static_member_joins_without_asking_for_an_id(subject: Subject) {
     assert_eq!(answer.members[0].group_instance_id.as_deref(), Some("a"));
 }
 
-async fn a_static_member_comes_back_without_a_rebalance(subject: Subject) {
+async fn a_static_id_comes_back_without_a_rebalance(subject: Subject) {
     let (mut leader, old) = pair(&subject, "static-back").await;
     let mut new = Member::fixed(&subject, &leader.join.group_id, "b").await;
     let answer = new.join().await;
