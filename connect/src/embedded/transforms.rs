@@ -1,4 +1,5 @@
-//! Which transforms a connector's records go through: closures of the application, by the names it gave them.
+//! Which transforms a connector's records go through: Connect's own by their class, and closures of the application by
+//! the names it gave them.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::converter::{Converter, converter};
 use crate::embedded::conversion::{Conversion, NamedTransform};
 use crate::embedded::settings::PropertyMap;
 use crate::error::{Error, Result};
-use crate::transform::Transform;
+use crate::transform::{Transform, described};
 
 /// Makes a transform for a task: tasks run at the same time, so each has its own.
 pub(crate) type TransformFactory = Arc<dyn Fn() -> Box<dyn Transform> + Send + Sync>;
@@ -63,24 +64,39 @@ fn take_converter(
         .map_err(|error| Error::config(format!("property `{property}` cannot be used")).because(error))
 }
 
+/// A name with a `type` of its own is one of Connect's transforms; one without is the application's.
 fn take_transforms(properties: &mut PropertyMap, known: &Transforms) -> Result<Vec<NamedTransform>> {
     let listed = properties.remove("transforms").unwrap_or_default();
+    let conditions = properties.remove("predicates").unwrap_or_default();
+    let conditions: BTreeMap<&str, PropertyMap> = names(&conditions)
+        .map(|name| (name, take_prefixed(properties, &format!("predicates.{name}."))))
+        .collect();
     let mut transforms = Vec::new();
-    for name in listed.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in names(&listed) {
         let own = take_prefixed(properties, &format!("transforms.{name}."));
-        let Some(factory) = known.get(name).filter(|_| !own.contains_key("type")) else {
-            return Err(unknown(name, known));
+        let transform = match known.get(name) {
+            _ if own.contains_key("type") => {
+                described(name, own, |condition| conditions.get(condition).cloned())?
+            }
+            Some(factory) if own.is_empty() => factory(),
+            _ => return Err(unknown(name, known)),
         };
-        transforms.push(NamedTransform { name: name.to_owned(), transform: factory() });
+        transforms.push(NamedTransform { name: name.to_owned(), transform });
     }
     Ok(transforms)
+}
+
+fn names(listed: &str) -> impl Iterator<Item = &str> {
+    listed.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
 fn unknown(name: &str, known: &Transforms) -> Error {
     let error =
         Error::config(format!("property `transforms` names `{name}`, which the worker does not know"));
     match known.is_empty() {
-        true => error.hinting("register it: Worker::builder(…).transform(name, |record| …)"),
+        true => error.hinting(format!(
+            "give its class in `transforms.{name}.type`, or register a closure: Worker::builder(…).transform(name, |record| …)"
+        )),
         false => error.hinting(format!("there are {}", known.keys().cloned().collect::<Vec<_>>().join(", "))),
     }
 }

@@ -73,7 +73,7 @@ impl Config for CsvSourceConfig {
     async fn check(&self) -> Vec<(String, String)> {
         let mut problems: Vec<_> = check_readable(&self.file).await.into_iter().collect();
         if matches!(self.delimiter, '"' | '\n' | '\r') {
-            let text = format!("property `delimiter` cannot be {:?}: it separates nothing", self.delimiter);
+            let text = format!("cannot be {:?}, which separates nothing", self.delimiter);
             problems.push(("delimiter".to_owned(), text));
         }
         problems

@@ -32,10 +32,10 @@ impl Config for JsonLinesSinkConfig {
         };
         let problem = |text: String| vec![("file".to_owned(), text)];
         if !folder.is_dir() {
-            return problem(format!("property `file`: there is no folder {}", folder.display()));
+            return problem(format!("cannot be written: there is no folder {}", folder.display()));
         }
         match path.is_dir() || path.file_name().is_none() {
-            true => problem(format!("property `file`: {} is a folder", path.display())),
+            true => problem(format!("cannot be written: {} is a folder", path.display())),
             false => Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! A file that is followed line by line: it may grow, be cut, be renamed and replaced.
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use super::file_error;
 use super::lines::{Line, Lines};
 use super::position::{FilePosition, HEAD_BYTES, Head};
 use crate::api::ConnectorContext;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What is done with a last line that has no line end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -251,10 +251,6 @@ impl Identity {
 
 /// Whether a file can be read, for the check of a configuration.
 pub(super) async fn check_readable(file: &str) -> Option<(String, String)> {
-    let path = PathBuf::from(file);
-    let error: Error = match open(&path) {
-        Ok(_) => return None,
-        Err(error) => file_error("read", &path, error),
-    };
-    Some(("file".to_owned(), format!("property `file` names a file that cannot be read: {error}")))
+    let error = open(Path::new(file)).err()?;
+    Some(("file".to_owned(), format!("cannot be read: {file}: {error}")))
 }
