@@ -13,6 +13,7 @@ use courant_connect::file::{CsvSource, JsonLinesSink, LineSource};
 use courant_connect::{ErrorKind, Worker};
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::{Batches, ReadOptions};
+use courant_protocol::types::Offset;
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -83,8 +84,14 @@ impl Stage {
     async fn write_all(&self) {
         let builder = Worker::builder(&self.kafka).sink::<JsonLinesSink>("lines", self.sink.clone());
         let worker = builder.start().await.unwrap();
-        worker.caught_up("lines").await.unwrap();
+        worker.delivered("lines", self.ends()).await.unwrap();
         worker.stop(GRACE).await.unwrap();
+    }
+
+    /// Where the partitions of the topic end that have records.
+    fn ends(&self) -> Vec<((&'static str, i32), Offset)> {
+        let end = |partition| Some((("rows", partition), self.cluster.log_end("rows", partition)?));
+        (0..2).filter_map(end).filter(|(_, end)| end.0 > 0).collect()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -190,7 +197,7 @@ fn without_tolerance_a_bad_row_fails_the_task_and_the_rows_before_it_are_kept() 
         let error = worker.caught_up("csv").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.to_string().contains("line 3 of") && error.to_string().contains("in.csv"), "{error}");
-        worker.stop(GRACE).await.unwrap();
+        worker.stop(GRACE).await.unwrap_err();
         assert_eq!(stage.values("rows"), [r#"{"k":"a","n":"1"}"#]);
         fs::write(stage.input(), "k,n\na,1\nb,2\nc,3\n").unwrap();
         assert_eq!(stage.read_all().await, 2, "it goes on behind the row that was kept");
@@ -267,14 +274,15 @@ fn a_full_disk_fails_the_sink_with_its_name_and_loses_nothing() {
     run(async {
         let stage = Stage::new("k,n\na,1\nb,2\n").await;
         stage.read_all().await;
-        let full = stage.sink.clone().into_iter().chain([("file".to_owned(), "/dev/full".to_owned())]);
-        let full: BTreeMap<String, String> = full.collect();
+        let mut full = stage.sink.clone();
+        full.insert("file".to_owned(), "/dev/full".to_owned());
+        full.insert("errors.retry.timeout".to_owned(), "0".to_owned());
         let worker =
             Worker::builder(&stage.kafka).sink::<JsonLinesSink>("lines", full).start().await.unwrap();
-        let error = worker.caught_up("lines").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Retriable);
+        let error = worker.delivered("lines", stage.ends()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
         assert!(error.to_string().contains("/dev/full"), "{error}");
-        worker.stop(GRACE).await.unwrap();
+        worker.stop(GRACE).await.unwrap_err();
         stage.write_all().await;
         assert_eq!(stage.lines(), [r#"{"k":"a","n":"1"}"#, r#"{"k":"b","n":"2"}"#]);
     });

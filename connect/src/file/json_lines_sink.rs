@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::file_error;
 use super::json_line::{JsonLine, LineContent, is_whole};
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, OpenFile};
 use crate::api::{Config, ConnectorContext, Flushed, Sink, SinkContext, SinkRecord, SinkTask, Verdicts};
 use crate::error::{Error, Result};
 
@@ -90,7 +90,7 @@ pub struct JsonLinesSinkTask {
     path: Arc<Path>,
     line: JsonLine,
     /// A write that nobody waits for any more still ends before the next one begins.
-    writer: Arc<Mutex<LineWriter<std::fs::File>>>,
+    writer: Arc<Mutex<LineWriter<OpenFile>>>,
 }
 
 impl SinkTask for JsonLinesSinkTask {

@@ -13,17 +13,24 @@ pub(super) trait Target: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-impl Target for File {
+/// A file, or what only looks like one: a device or a pipe cannot be cut and has nothing to sync.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: File,
+    is_regular: bool,
+}
+
+impl Target for OpenFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes)
+        self.file.write(bytes)
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        if self.is_regular { self.file.set_len(length) } else { Ok(()) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        if self.is_regular { self.file.sync_data() } else { Ok(()) }
     }
 }
 
@@ -39,15 +46,15 @@ pub(super) struct LineWriter<T> {
     unsynced: bool,
 }
 
-impl LineWriter<File> {
+impl LineWriter<OpenFile> {
     /// Opens a file at its end, and makes one if there is none. A last line that a crash has cut short is removed: its
     /// record was not committed and comes again. `is_whole` says whether a last line without line end is whole all the same.
     pub(super) fn open(path: &Path, is_whole: fn(&[u8]) -> bool) -> io::Result<Self> {
         let new = !path.exists();
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let length = file.metadata()?.len();
+        let (length, is_regular) = (file.metadata()?.len(), file.metadata()?.is_file());
         let tail = unfinished_line(&mut file, length)?;
-        let mut writer = Self::new(file, length);
+        let mut writer = Self::new(OpenFile { file, is_regular }, length);
         if new && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             // The entry in the folder must survive too.
             File::open(folder)?.sync_all()?;

@@ -38,11 +38,7 @@ fn file_error(what: &str, path: &Path, error: io::Error) -> Error {
     let kind = Error::from(io::Error::from(error.kind())).kind();
     let full = error.kind() == io::ErrorKind::StorageFull;
     let named = Error::new(kind, format!("cannot {what} {}", path.display())).because(error);
-    if full {
-        named.hinting("make room on the disk; with errors.retry.timeout=-1 the task waits for it")
-    } else {
-        named
-    }
+    if full { named.hinting("make room on the disk") } else { named }
 }
 
 #[cfg(test)]
