@@ -101,9 +101,9 @@ fn run(sim: &Sim) -> Result<(), Box<dyn Error + Send + Sync>> {
                 let (sent, ()) = tokio::join!(write(&sim, &kafka), come_and_go(&sim, &apps));
                 sent
             }
-            Trouble::Brokers => tokio::join!(write(&sim, &kafka), chaos.run_for(60 * SECOND)).0,
+            Trouble::Brokers => tokio::join!(write(&sim, &kafka), chaos.run_for(40 * SECOND)).0,
             Trouble::Everything => {
-                tokio::join!(write(&sim, &kafka), chaos.victims(hosts.clone()).run_for(60 * SECOND)).0
+                tokio::join!(write(&sim, &kafka), chaos.victims(hosts.clone()).run_for(40 * SECOND)).0
             }
         };
         sim.calm();
@@ -147,12 +147,12 @@ async fn connect(world: World, bootstrap: &str) -> Kafka {
     }
 }
 
-/// Writes events for a minute; gives the ids of those that are on the brokers for sure.
+/// Writes events for some 40 seconds; gives the ids of those that are on the brokers for sure.
 async fn write(sim: &Sim, kafka: &Kafka) -> Vec<String> {
     let (world, mut rng) = (kafka.world().clone(), sim.rng("writer"));
     let producer = Producer::builder(kafka).linger(Duration::from_millis(5)).start().await.unwrap();
     let mut sent = Vec::new();
-    for number in 0..300 {
+    for number in 0..200 {
         let id = format!("{number}-{}", rng.below(KEYS));
         let key = format!("key {}", rng.below(50));
         let record = Record::to("events").key(key).value(id.clone()).timestamp(1_000 + number);

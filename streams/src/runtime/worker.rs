@@ -70,8 +70,13 @@ impl Worker {
         let member = MemberState::default();
         let assignor =
             StreamsPartitionAssignor::new(shared.sub_topology_topics(), shared.process, member.clone());
+        let mut properties = settings.consumer.clone();
+        // Each worker is a member of its own, and comes back under its own name (`StreamsConfig.getMainConsumerConfigs`).
+        if let Some(id) = settings.consumer.value("group.instance.id") {
+            properties.set("group.instance.id", format!("{id}-{}", number + 1));
+        }
         let consumer = Consumer::builder(kafka)
-            .properties(&settings.consumer)
+            .properties(&properties)
             .group(&*shared.application_id)
             .auto_commit(false)
             .assignor(Arc::new(assignor))
