@@ -88,7 +88,8 @@ impl Drop for Process {
 fn broker() -> (Process, String) {
     let mut process = Process::start("broker", "", 0);
     let lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
-    let found = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("bootstrap ")?.1.to_owned()));
+    let found =
+        lines.map_while(Result::ok).find_map(|line| Some(line.split_once("bootstrap ")?.1.to_owned()));
     (process, found.expect("the broker says where it is"))
 }
 
@@ -122,7 +123,10 @@ async fn a_killed_application_repeats_what_was_not_committed_and_loses_nothing()
         let most = 1 + again.count();
         assert!(*times <= most, "{id} at {partition}@{offset} came {times} times, and {most} can be");
     }
-    assert!(times.values().any(|times| *times > 1), "a run that never committed leaves its records to the next");
+    assert!(
+        times.values().any(|times| *times > 1),
+        "a run that never committed leaves its records to the next"
+    );
     check_counts(&kafka).await;
 }
 

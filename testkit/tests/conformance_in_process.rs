@@ -24,6 +24,7 @@ courant_testkit::admin_groups_suite!(on_the_mock);
 courant_testkit::producer_suite!(on_the_mock);
 courant_testkit::consumer_suite!(on_the_mock);
 courant_testkit::consumer_groups_suite!(on_the_mock);
+courant_testkit::streams_suite!(on_the_mock);
 courant_testkit::subscriptions_suite!(on_the_mock);
 courant_testkit::typed_suite!(on_the_mock);
 courant_testkit::groups_members_suite!(on_the_mock);

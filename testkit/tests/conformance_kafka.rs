@@ -27,6 +27,7 @@ courant_testkit::admin_groups_suite!(on_kafka);
 courant_testkit::producer_suite!(on_kafka);
 courant_testkit::consumer_suite!(on_kafka);
 courant_testkit::consumer_groups_suite!(on_kafka);
+courant_testkit::streams_suite!(on_kafka);
 courant_testkit::subscriptions_suite!(on_kafka);
 courant_testkit::typed_suite!(on_kafka);
 courant_testkit::groups_members_suite!(on_kafka);

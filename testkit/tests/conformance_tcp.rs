@@ -31,6 +31,7 @@ courant_testkit::admin_groups_suite!(over_tcp);
 courant_testkit::producer_suite!(over_tcp);
 courant_testkit::consumer_suite!(over_tcp);
 courant_testkit::consumer_groups_suite!(over_tcp);
+courant_testkit::streams_suite!(over_tcp);
 courant_testkit::subscriptions_suite!(over_tcp);
 courant_testkit::typed_suite!(over_tcp);
 courant_testkit::groups_members_suite!(over_tcp);

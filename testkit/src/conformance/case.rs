@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::world::Subject;
 use super::{
     admin, admin_configs, admin_groups, client, consumer, consumer_groups, groups_admin, groups_members,
-    groups_offsets, groups_static, groups_timers, producer, subscriptions, typed,
+    groups_offsets, groups_static, groups_timers, producer, streams, subscriptions, typed,
 };
 
 /// What a conformance function is: a future that panics where the cluster or the client is wrong.
@@ -57,6 +57,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         producer::CASES,
         consumer::CASES,
         consumer_groups::CASES,
+        streams::CASES,
         subscriptions::CASES,
         typed::CASES,
         groups_members::CASES,

@@ -19,6 +19,7 @@ mod groups_wire;
 mod members;
 mod producer;
 mod seat;
+mod streams;
 mod subscriptions;
 mod typed;
 mod world;
