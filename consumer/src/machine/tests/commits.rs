@@ -41,6 +41,18 @@ fn a_commit_by_hand_takes_the_batch_in_hand_with_its_epoch() {
 }
 
 #[test]
+fn auto_commit_does_not_go_back_behind_a_commit_by_hand() {
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    world.reading.begin_poll();
+    assert_eq!(world.poll_offsets(), [4, 5, 6, 7]);
+    world.reading.finish_committed();
+    let by_hand = world.reading.committable();
+    assert_eq!(finished(&world), Some(8), "what is committed is finished");
+    assert_eq!(by_hand[&a(0)].offset, Offset(8));
+}
+
+#[test]
 fn a_batch_that_was_gone_through_and_dropped_is_finished() {
     let mut world = two_polls();
     let poll = world.reading.begin_poll();
