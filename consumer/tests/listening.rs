@@ -264,7 +264,10 @@ fn cooperative_members_own_nothing_twice_however_slow_their_listeners_are() {
     run(async {
         let cluster = cluster(|builder| builder.topic("wide", 12));
         let kafka = connect(&cluster).await;
-        let seats = || member(&kafka).subscribe(["wide"]).assignors([Assignor::CooperativeSticky]);
+        let seats = || {
+            let member = member(&kafka).subscribe(["wide"]).assignors([Assignor::CooperativeSticky]);
+            member.heartbeat_interval(ms(200))
+        };
         let mut first = Seat::take(seats()).await;
         first.run(ms(5_000)).await;
         let mut second = Seat::take(seats()).await;
