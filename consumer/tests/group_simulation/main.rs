@@ -1,0 +1,52 @@
+//! Groups in a rough world: members join, leave, stall and crash, brokers and coordinators move, and yet no partition is
+//! owned twice, none is left idle, no record is lost, and no commit runs ahead of what was handed out.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#[path = "../batches/mod.rs"]
+mod batches;
+mod ledger;
+mod member;
+mod plan;
+mod story;
+
+use courant_sim::{Family, Sim};
+
+use crate::plan::Plan;
+
+/// Runs one seed again.
+const COMMAND: &str = "cargo test -p courant-consumer --test group_simulation";
+
+#[test]
+fn groups_share_everything_and_nothing_twice() {
+    let (mut handed, mut assigned) = (0, 0);
+    let report = Family::new(COMMAND).seeds(100).run(|sim| {
+        let ledger = story::run(sim, &Plan::of(sim))
+            .inspect_err(|_| std::fs::write("/tmp/asg-trace.txt", sim.trace()).unwrap())?;
+        handed += ledger.handed;
+        assigned += ledger.assignments;
+        Ok(())
+    });
+    let runs = report.unwrap().runs;
+    // A world in which nobody ever gets anything would pass every check.
+    assert!(handed as u64 > runs * 100, "only {handed} records in {runs} runs");
+    assert!(assigned as u64 > runs * 4, "only {assigned} assignments in {runs} runs");
+}
+
+#[test]
+fn the_same_seed_runs_the_same_way() {
+    let traced = |seed| {
+        let sim = Sim::new(seed).replayed_by(COMMAND);
+        story::run(&sim, &Plan::of(&sim)).unwrap();
+        (sim.trace(), sim.trace_hash())
+    };
+    let (first, second) = (traced(3), traced(3));
+    for (number, (a, b)) in first.0.lines().zip(second.0.lines()).enumerate() {
+        assert_eq!(a, b, "line {number} of the trace");
+    }
+    assert_eq!(first.1, second.1);
+}

@@ -1,0 +1,148 @@
+//! One run: a group at work while the world is rough, and what has become of it when it is calm again.
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use courant_broker_mock::MockCluster;
+use courant_runtime::{Rng, watch};
+use courant_sim::{Chaos, LinkFaults, Sim};
+
+use crate::batches::Spec;
+use crate::ledger::{GROUP, Ledger, TOPIC};
+use crate::member::{Application, Phase};
+use crate::plan::Plan;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How long a group may take to come to rest in a calm world. Sessions that nobody keeps up, dynamic or static, end within
+/// ten seconds; a member that stalled comes back within forty.
+const REST: Duration = Duration::from_secs(240);
+
+/// What a run came to.
+pub struct Summary {
+    pub handed: usize,
+    pub assignments: usize,
+}
+
+/// Runs a plan and checks what must hold.
+pub fn run(sim: &Sim, plan: &Plan) -> Outcome<Summary> {
+    let builder = MockCluster::builder().brokers(3).topic(TOPIC, plan.partitions);
+    let builder = builder.config("log.retention.ms", "-1").config("group.initial.rebalance.delay.ms", "500");
+    let cluster = builder.seed(sim.seed()).world(sim.world("brokers")).build()?;
+    sim.serve(cluster.transport());
+    sim.note(format_args!("{plan:?}"));
+    let ledger = Arc::new(Mutex::new(Ledger::new(sim, cluster.clone())));
+    sim.run(story(sim, plan, &cluster, &ledger))??;
+    let ledger = ledger.lock().unwrap();
+    Ok(Summary { handed: ledger.handed, assignments: ledger.assignments })
+}
+
+async fn story(sim: &Sim, plan: &Plan, cluster: &MockCluster, ledger: &Arc<Mutex<Ledger>>) -> Outcome<()> {
+    sim.faults(LinkFaults::rough());
+    let (tell_phase, phase) = watch::channel(Phase::Rough);
+    let applications: Vec<Application> = plan
+        .names()
+        .into_iter()
+        .map(|name| Application {
+            name,
+            sim: sim.clone(),
+            plan: plan.clone(),
+            bootstrap: cluster.bootstrap(),
+            ledger: Arc::clone(ledger),
+            phase: phase.clone(),
+            lives: Arc::default(),
+            done: Arc::new(watch::Sender::new(false)),
+        })
+        .collect();
+    let ends: Vec<_> = applications.iter().map(|application| application.done.subscribe()).collect();
+    let hosts: Vec<_> = applications.into_iter().map(Application::start).collect();
+    let chaos = Chaos::new(sim, cluster).hosts(plan.names()).victims(hosts).pause_max(Duration::from_secs(4));
+    tokio::join!(chaos.run_for(plan.chaos), trouble(sim, plan, cluster));
+    tell_phase.send_replace(Phase::Calm);
+    sim.note("the world is calm");
+
+    rest(sim, cluster, ledger).await?;
+    write(cluster, 5)?;
+    rest(sim, cluster, ledger).await?;
+    tell_phase.send_replace(Phase::Over);
+    for mut end in ends {
+        end.wait_for(|done| *done).await?;
+    }
+    let mut ledger = ledger.lock().unwrap();
+    ledger.check_commits();
+    match (ledger.violation(), ledger.uncommitted().as_slice()) {
+        (Some(violation), _) => Err(violation.clone().into()),
+        (None, []) => Ok(()),
+        (None, left) => {
+            Err(format!("the members have closed, and the ends of {left:?} are not committed").into())
+        }
+    }
+}
+
+/// Records keep coming, the coordinator moves, members are expelled, and the topic may grow.
+async fn trouble(sim: &Sim, plan: &Plan, cluster: &MockCluster) {
+    let mut rng = sim.rng("trouble");
+    let end = sim.elapsed() + plan.chaos;
+    let mut growth = plan.growth;
+    while sim.elapsed() < end {
+        tokio::time::sleep(rng.duration(Duration::ZERO, Duration::from_secs(1))).await;
+        write(cluster, 1 + rng.below(3) as i64).expect("the topic is there");
+        if rng.chance(0.03) {
+            move_coordinator(sim, cluster, &mut rng);
+        }
+        if rng.chance(0.02) {
+            expel(sim, cluster, &mut rng);
+        }
+        if growth > 0 && rng.chance(0.05) {
+            cluster.add_partitions(TOPIC, growth).expect("the topic is there");
+            sim.note(format_args!("{TOPIC} has {growth} more partitions"));
+            growth = 0;
+        }
+    }
+}
+
+fn move_coordinator(sim: &Sim, cluster: &MockCluster, rng: &mut Rng) {
+    let nodes = cluster.nodes();
+    let node = nodes[rng.below(nodes.len() as u64) as usize];
+    if cluster.move_coordinator(GROUP, node).is_ok() {
+        sim.note(format_args!("broker {node} coordinates {GROUP}"));
+    }
+}
+
+fn expel(sim: &Sim, cluster: &MockCluster, rng: &mut Rng) {
+    let Some(group) = cluster.group(GROUP).filter(|group| !group.members.is_empty()) else { return };
+    let member = &group.members[rng.below(group.members.len() as u64) as usize].member_id;
+    if cluster.expire_member(GROUP, member).is_ok() {
+        sim.note(format_args!("the session of {member} is over"));
+    }
+}
+
+/// So many records at the end of each partition.
+fn write(cluster: &MockCluster, count: i64) -> Outcome<()> {
+    for partition in 0..i32::try_from(cluster.partition_count(TOPIC).unwrap_or_default())? {
+        let end = cluster.log_end(TOPIC, partition).map_or(0, |end| end.0);
+        cluster.append_raw(TOPIC, partition, Spec::at(end).records(count).bytes())?;
+    }
+    Ok(())
+}
+
+/// Waits until everything is owned and handed out; fails with the first thing that is wrong.
+async fn rest(sim: &Sim, cluster: &MockCluster, ledger: &Arc<Mutex<Ledger>>) -> Outcome<()> {
+    let end = sim.elapsed() + REST;
+    loop {
+        let missing = {
+            let ledger = ledger.lock().unwrap();
+            if let Some(violation) = ledger.violation() {
+                return Err(violation.clone().into());
+            }
+            ledger.missing()
+        };
+        match missing {
+            None => return Ok(()),
+            Some(missing) if sim.elapsed() > end => {
+                return Err(format!("after {REST:?} {missing}; {:?}", cluster.group(GROUP)).into());
+            }
+            Some(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
