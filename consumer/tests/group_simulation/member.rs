@@ -143,11 +143,15 @@ impl Application {
         let Ok(event) = tokio::time::timeout(patience, consumer.next_event()).await else { return Ok(()) };
         match event?.expect("nobody closes it") {
             Event::Batch(batch) => {
-                self.sim.note(format_args!("{} reads {} records", self.name, batch.iter().count()));
-                let mut ledger = self.ledger();
                 for record in &batch {
-                    ledger.handed(&self.name, record.partition().0, record.offset().0);
+                    self.ledger().handed(&self.name, record.partition().0, record.offset().0);
                 }
+                if self.phase() == Phase::Rough && rng.chance(0.1) {
+                    self.sim.note(format_args!("{} works on {} records", self.name, batch.len()));
+                    tokio::time::sleep(rng.duration(Duration::ZERO, Duration::from_secs(5))).await;
+                }
+                // To have gone through a batch and to let go of it is to have finished it.
+                self.ledger().finished(&self.name);
             }
             Event::Assigned(partitions) => {
                 self.say("gets", &partitions);
