@@ -81,8 +81,11 @@ async fn prepare<C: Config>(
     let config: C = crate::config::read(&own, COMMON_PROPERTIES)?;
     let problems = config.check().await;
     if !problems.is_empty() {
-        let listed: Vec<String> =
-            problems.iter().map(|(field, problem)| format!("`{field}` {problem}")).collect();
+        let named = |(field, problem): &(String, String)| match problem.contains(&format!("`{field}`")) {
+            true => problem.clone(),
+            false => format!("property `{field}`: {problem}"),
+        };
+        let listed: Vec<String> = problems.iter().map(named).collect();
         return Err(Error::config(format!("connector `{name}`: {}", listed.join("; "))));
     }
     let replan = Arc::new(watch::Sender::new(0));

@@ -244,6 +244,29 @@ fn a_transform_changes_drops_and_multiplies_records_and_offsets_follow() {
 }
 
 #[test]
+fn the_transforms_and_predicates_that_connect_brings_along_go_by_their_java_names() {
+    run(async {
+        let cluster = cluster(&[("t", 1)]);
+        script("java-transforms", [give(&["a"])]);
+        let more = [
+            ("transforms", "route,skipped"),
+            ("transforms.route.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+            ("transforms.route.regex", "(.*)"),
+            ("transforms.route.replacement", "archive.$1"),
+            ("transforms.skipped.type", "Filter"),
+            ("transforms.skipped.predicate", "other"),
+            ("predicates", "other"),
+            ("predicates.other.type", "TopicNameMatches"),
+            ("predicates.other.pattern", "t"),
+        ];
+        let worker = source(&cluster, "java-transforms", &more).await;
+        worker.caught_up("src").await.unwrap();
+        assert_eq!(values(&cluster, "archive.t"), ["a"]);
+        worker.stop(5 * SECOND).await.unwrap();
+    });
+}
+
+#[test]
 fn what_is_wrong_with_the_configuration_is_said_before_anything_starts() {
     run(async {
         let cluster = cluster(&[("t", 1)]);
