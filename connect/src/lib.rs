@@ -9,6 +9,8 @@ pub mod config;
 pub mod converter;
 pub mod data;
 pub mod file;
+#[cfg(feature = "harness")]
+pub mod harness;
 pub mod transform;
 
 mod api;

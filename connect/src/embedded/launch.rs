@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::api::{Config, ConnectorContext, Sink, SinkCommands, SinkContext, Source, SourceContext};
 use crate::embedded::control::{Control, ControlReceiver};
 use crate::embedded::conversion::Conversion;
+use crate::embedded::crash_points::CrashPoints;
 use crate::embedded::in_flight::InFlight;
 use crate::embedded::letters::Letters;
 use crate::embedded::offsets_topic::OffsetsTopic;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) defaults: PropertyMap,
     pub(crate) transforms: Transforms,
     pub(crate) offsets: OnceCell<Arc<OffsetsTopic>>,
+    pub(crate) crash_points: CrashPoints,
 }
 
 /// Starts a connector of a type that is known to it.
@@ -238,6 +240,7 @@ async fn source_parts<C>(
         status: StatusCell::new(Arc::clone(&launched.status), task),
         flush_interval: worker.flush_interval,
         flush_timeout: worker.flush_timeout,
+        crash_points: prepared.shared.crash_points.clone(),
     })
 }
 
@@ -322,5 +325,6 @@ async fn sink_parts<C>(
         flush_interval: worker.flush_interval,
         flush_timeout: worker.flush_timeout,
         rng: kafka.world().rng("connect.sink"),
+        crash_points: prepared.shared.crash_points.clone(),
     })
 }

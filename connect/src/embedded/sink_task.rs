@@ -17,6 +17,7 @@ use courant_runtime::{Rng, World};
 use crate::api::{SinkCommand, SinkCommands, SinkRecord, SinkTask};
 use crate::embedded::control::{ControlReceiver, until};
 use crate::embedded::conversion::{Conversion, StageError, raw};
+use crate::embedded::crash_points::{CrashPoints, SINK_COMMITTED, SINK_FLUSHED, SINK_READ, SINK_WRITTEN};
 use crate::embedded::letters::Letters;
 use crate::embedded::outlet::{TARGET, unit};
 use crate::embedded::settings::ConnectorSettings;
@@ -40,6 +41,7 @@ pub(crate) struct SinkParts {
     pub(crate) flush_interval: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) rng: Rng,
+    pub(crate) crash_points: CrashPoints,
 }
 
 /// Runs a task until it is stopped, and drains it.
@@ -310,6 +312,7 @@ impl Running {
         }
         let next: Vec<_> = batch.next_offsets().collect();
         drop(batch);
+        self.parts.crash_points.pass(SINK_READ).await;
         match self.write(task, &mut pending).await? {
             Written::Done => {}
             Written::Stopped => return Ok(()),
@@ -323,6 +326,7 @@ impl Running {
                 }
             }
         }
+        self.parts.crash_points.pass(SINK_WRITTEN).await;
         for (partition, next) in next {
             self.offsets.advance(&partition, next.offset);
         }
@@ -544,6 +548,7 @@ impl Running {
             Err(error) => return Err(error.stage(Stage::TaskPut)),
         };
         self.land_letters(only).await?;
+        self.parts.crash_points.pass(SINK_FLUSHED).await;
         let commit = self.offsets.commit(&flushed, only);
         for (partition, offset) in commit.ignored {
             tracing::warn!(target: TARGET, connector = %self.name(), %partition, %offset,
@@ -551,7 +556,10 @@ impl Running {
         }
         if !commit.offsets.is_empty() {
             match self.parts.consumer.commit_offsets(commit.offsets.clone()).await {
-                Ok(()) => self.committed(&commit.offsets),
+                Ok(()) => {
+                    self.parts.crash_points.pass(SINK_COMMITTED).await;
+                    self.committed(&commit.offsets);
+                }
                 Err(error) => {
                     // What is not committed now will be later, or the partitions are gone and the consumer says so next.
                     tracing::warn!(target: TARGET, connector = %self.name(), %error, "offsets were not committed");

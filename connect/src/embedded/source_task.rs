@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::api::{BadInput, Batch, Item, Source, SourceRecord, SourceTask};
 use crate::embedded::control::{ControlReceiver, until};
+use crate::embedded::crash_points::{
+    CrashPoints, SOURCE_ACKNOWLEDGED, SOURCE_READ, SOURCE_SENT, SOURCE_STORED,
+};
 use crate::embedded::in_flight::Landed;
 use crate::embedded::offsets_topic::OffsetsTopic;
 use crate::embedded::outlet::{BadLetter, Outlet, Sent, TARGET, unit};
@@ -29,6 +32,7 @@ pub(crate) struct SourceParts {
     pub(crate) status: StatusCell,
     pub(crate) flush_interval: Duration,
     pub(crate) flush_timeout: Duration,
+    pub(crate) crash_points: CrashPoints,
 }
 
 /// Runs a task until it is stopped, and drains it.
@@ -207,11 +211,18 @@ impl<S: Source> Running<S> {
     ) -> Result<()> {
         let items = std::mem::take(&mut batch.items);
         self.at_end = items.is_empty() && result.is_ok();
+        if !items.is_empty() {
+            self.parts.crash_points.pass(SOURCE_READ).await;
+        }
+        let sent = !items.is_empty();
         for item in items {
             if !self.submit(item).await? {
                 // What was not sent is read again: no offset moves past it.
                 return Ok(());
             }
+        }
+        if sent {
+            self.parts.crash_points.pass(SOURCE_SENT).await;
         }
         let now = self.world().now();
         match result {
@@ -268,6 +279,7 @@ impl<S: Source> Running<S> {
             }
         }
         self.pending.add(self.submitted.take_committable());
+        self.parts.crash_points.pass(SOURCE_ACKNOWLEDGED).await;
         first
     }
 
@@ -315,6 +327,7 @@ impl<S: Source> Running<S> {
 
     /// Tells the task what is safe.
     async fn tell(&mut self, task: &mut S::Task) -> Result<()> {
+        self.parts.crash_points.pass(SOURCE_STORED).await;
         let stored: Vec<_> = std::mem::take(&mut self.stored).into_iter().collect();
         match task.committed(&stored).await {
             Err(error) if !error.is_retriable() => Err(error),

@@ -10,6 +10,7 @@ use courant_runtime::Task;
 
 use crate::api::{ConnectRecord, Flow, Sink, Source};
 use crate::embedded::control::{Control, until};
+use crate::embedded::crash_points::CrashPoints;
 use crate::embedded::launch::{self, Launched, Launcher, Shared};
 use crate::embedded::settings::{PropertyMap, WorkerSettings};
 use crate::embedded::status::{ConnectorStatus, Progress, State};
@@ -41,6 +42,7 @@ pub struct WorkerBuilder {
     properties: PropertyMap,
     transforms: Transforms,
     connectors: Vec<(String, Launcher, PropertyMap)>,
+    crash_points: CrashPoints,
 }
 
 impl WorkerBuilder {
@@ -87,6 +89,24 @@ impl WorkerBuilder {
         self
     }
 
+    /// What is done at the places where a crash hurts most.
+    #[cfg(feature = "harness")]
+    pub(crate) fn crash_points(mut self, crash_points: CrashPoints) -> Self {
+        self.crash_points = crash_points;
+        self
+    }
+
+    /// Lets the simulation crash the worker's host at the places where it hurts most: `source-read`, `source-sent`,
+    /// `source-acknowledged`, `source-stored`, `sink-read`, `sink-written`, `sink-flushed`, `sink-committed`.
+    #[cfg(feature = "harness")]
+    pub fn simulated(self, sim: &courant_sim::Sim) -> Self {
+        let sim = sim.clone();
+        self.crash_points(CrashPoints::new(Arc::new(move |point| {
+            let sim = sim.clone();
+            Box::pin(async move { sim.crash_point(point).await })
+        })))
+    }
+
     /// Starts the connectors, one after the other. It returns once all are made and their tasks run.
     ///
     /// # Errors
@@ -96,8 +116,9 @@ impl WorkerBuilder {
     /// When the future is dropped, what was started ends.
     pub async fn start(self) -> Result<Worker> {
         let (settings, defaults) = WorkerSettings::read(&self.properties)?;
-        let Self { kafka, transforms, connectors, .. } = self;
-        let shared = Shared { kafka, settings, defaults, transforms, offsets: Default::default() };
+        let Self { kafka, transforms, connectors, crash_points, .. } = self;
+        let offsets = Default::default();
+        let shared = Shared { kafka, settings, defaults, transforms, offsets, crash_points };
         let worker = Worker { shared: Arc::new(shared), connectors: Mutex::default() };
         for (name, launcher, properties) in connectors {
             if let Err(error) = worker.launch(name, launcher, properties).await {
@@ -125,6 +146,7 @@ impl Worker {
             properties: PropertyMap::new(),
             transforms: Transforms::new(),
             connectors: Vec::new(),
+            crash_points: CrashPoints::default(),
         }
     }
 
