@@ -382,7 +382,14 @@ impl Api for AlterGroupOffsets {
     }
 
     fn locate(&self, item: &Self::Item, error: courant_client::Error) -> courant_client::Error {
-        error.at_partition(item.0.topic.clone(), item.0.partition).at_group(&self.group)
+        let error = error.at_partition(item.0.topic.clone(), item.0.partition).at_group(&self.group);
+        match error.code() {
+            // To the coordinator, whoever is no member of a group that has members is an unknown one.
+            Some(ErrorCode::UNKNOWN_MEMBER_ID) => {
+                error.hinting("the group has members: close them, or remove them, before its offsets are set")
+            }
+            _ => error,
+        }
     }
 }
 

@@ -97,7 +97,13 @@ fn offsets_of_a_group_with_members_are_not_altered() {
         let kafka = connect(&cluster).await;
         join(&kafka, "billing", None, "consumer").await;
         let results = Admin::new(&kafka).alter_group_offsets("billing", [(("orders", 0), 3)]).await;
-        assert_eq!(results.all().unwrap_err().kind(), ErrorKind::UnknownMember);
+        let error = results.all().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownMember);
+        assert_eq!(
+            error.to_string(),
+            "cannot alter the group's offset: the broker answered UNKNOWN_MEMBER_ID (25) (group billing, \
+             partition orders-0); the group has members: close them, or remove them, before its offsets are set"
+        );
         assert_eq!(cluster.committed("billing", "orders", 0), None);
     });
 }

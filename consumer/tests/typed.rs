@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use courant_broker_mock::MockCluster;
 use courant_client::codec::{CodecErrorKind, I64Be, Nullable, Utf8};
-use courant_consumer::{Consumer, DecodeError, ErrorKind};
+use courant_consumer::{Consumer, DecodeError, ErrorKind, TypedEvent};
 use courant_protocol::record::{BatchWriter, NO_HEADERS};
 use courant_protocol::types::Offset;
 use futures_util::StreamExt;
@@ -144,4 +144,42 @@ fn a_dropped_poll_loses_no_record() {
         }
         assert_eq!(consumer.poll().await.unwrap().unwrap().iter().count(), 5);
     });
+}
+
+#[test]
+fn events_that_are_dropped_lose_nothing_wherever_it_happens() {
+    for steps in 1..=12 {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            write(&cluster, &[(Some(b"k"), SEVEN), (Some(b"k"), Some(b"short")), (Some(b"l"), SEVEN)]);
+            let kafka = connect(&cluster).await;
+            let member = Consumer::builder(&kafka).group("g").subscribe(["a"]).auto_offset_reset("earliest");
+            let consumer = member.start().await.unwrap();
+            let mut consumer = consumer.typed(Utf8, I64Be);
+            let (mut assigned, mut offsets) = (0, Vec::new());
+            while offsets.len() < 3 {
+                let mut next = pin!(consumer.next_event());
+                let mut left = steps;
+                let polled = poll_fn(|cx| match next.as_mut().poll(cx) {
+                    Poll::Ready(event) => Poll::Ready(Some(event)),
+                    Poll::Pending if left == 0 => Poll::Ready(None),
+                    Poll::Pending => {
+                        left -= 1;
+                        Poll::Pending
+                    }
+                });
+                match polled.await {
+                    Some(Ok(Some(TypedEvent::Assigned(partitions)))) => assigned += partitions.len(),
+                    Some(Ok(Some(TypedEvent::Batch(batch)))) => {
+                        assert_eq!(assigned, 3, "partitions come before their records");
+                        offsets.extend(batch.batch().iter().map(|record| record.offset().0));
+                        assert_eq!(batch.iter().filter(Result::is_err).count(), 1);
+                    }
+                    Some(other) => panic!("{other:?}"),
+                    None => kafka.world().sleep(ms(1)).await,
+                }
+            }
+            assert_eq!((assigned, offsets), (3, vec![0, 1, 2]), "dropped after {steps} polls");
+        });
+    }
 }

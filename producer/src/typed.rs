@@ -208,6 +208,11 @@ impl<K, V> TypedRecord<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
     use courant_broker_mock::MockCluster;
     use courant_client::Kafka;
     use courant_client::codec::{CodecErrorKind, Encoded, I64Be, Nullable, Utf8, Void};
@@ -292,5 +297,30 @@ mod tests {
                 Record::to("t").value("4m").header("unit", "m")
             );
         });
+    }
+
+    #[test]
+    fn a_send_that_is_dropped_is_accepted_whole_or_not_at_all() {
+        for polls in 1..8 {
+            with_producer(async |cluster, producer| {
+                cluster.inject(courant_broker_mock::Fault::on_any().always().delay(Duration::from_millis(5)));
+                let typed = producer.typed(Utf8, Even);
+                let record = TypedRecord::to("t").key("k").value(4);
+                let mut left = polls;
+                let mut enqueue = pin!(typed.enqueue(&record));
+                let accepted = poll_fn(|cx| {
+                    left -= 1;
+                    match enqueue.as_mut().poll(cx) {
+                        Poll::Ready(accepted) => Poll::Ready(Some(accepted.unwrap())),
+                        Poll::Pending if left == 0 => Poll::Ready(None),
+                        Poll::Pending => Poll::Pending,
+                    }
+                });
+                let accepted = u64::from(accepted.await.is_some());
+                // What comes next is right behind it: nothing of a dropped one was left anywhere.
+                let next = typed.send(&TypedRecord::to("t").key("next").value(6)).await.unwrap();
+                assert_eq!(next.offset.0, i64::try_from(accepted).unwrap(), "dropped after {polls} polls");
+            });
+        }
     }
 }

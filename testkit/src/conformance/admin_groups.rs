@@ -186,7 +186,7 @@ async fn a_group_that_never_committed_has_no_offsets(subject: Subject) {
 async fn an_offset_for_an_unknown_partition_is_a_typed_error(subject: Subject) {
     let kafka = subject.kafka().await;
     let (group, at) = group(&kafka, "no-partition").await;
-    let unknown = TopicPartition::new(&fresh("no-topic"), 0);
+    let unknown = TopicPartition::new(fresh("no-topic"), 0);
     let offsets = [(unknown, 1), (TopicPartition::new(&at.topic, 99), 1), (at, 6)];
     let results = Admin::new(&kafka).alter_group_offsets(group, offsets).await;
     let kinds: Vec<_> = results.iter().map(|(_, result)| result.as_ref().err().map(Error::kind)).collect();
