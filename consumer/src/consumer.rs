@@ -31,7 +31,10 @@ use crate::machine::subscription::SubscriptionSettings;
 use crate::offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 use crate::shared::Shared;
 
-/// A consumer: records of assigned partitions, in order within each, fetched in the background from every broker at once.
+/// A consumer: records of its partitions, in order within each, fetched in the background from every broker at once.
+///
+/// Its partitions are those that it is given ([`ConsumerBuilder::assign`]), or those that its group divides among its
+/// members ([`ConsumerBuilder::subscribe`]); heartbeats and joins go on in the background, whatever the application does.
 ///
 /// A poll says that whatever earlier polls handed out is finished; what auto-commit commits follows from that, so a batch
 /// in hand is never committed behind the application's back. [`Consumer::commit`] commits the batch in hand as well.
@@ -69,7 +72,8 @@ use crate::shared::Shared;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping a consumer ends it at once, without a last commit and without waiting; [`Consumer::close`] commits.
+/// Dropping a consumer ends it at once, without a last commit, without a farewell to its group, and without waiting;
+/// [`Consumer::close`] commits and leaves.
 pub struct Consumer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) kafka: Kafka,

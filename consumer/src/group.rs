@@ -57,6 +57,29 @@ impl Consumer {
     ///
     /// # Errors
     /// [`ErrorKind::NoGroup`], [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] if partitions are assigned by hand.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// use courant_consumer::Consumer;
+    ///
+    /// let mut member = Consumer::builder(&kafka).group("billing").start().await?;
+    /// member.subscribe(["orders"])?;
+    /// # while member.assignment().is_empty() { tokio::time::timeout(std::time::Duration::from_secs(1), member.poll()).await.ok(); }
+    /// assert_eq!(member.assignment().len(), 2);
+    /// member.unsubscribe().await?;
+    /// assert!(member.assignment().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<(), Error> {
         let now = self.kafka.world().now();
         self.command(|reading| reading.subscribe(now, topics.into_iter().map(Into::into).collect()))

@@ -1,11 +1,18 @@
 //! A consumer for Apache Kafka: fetches from every broker on its own, in the background, and never holds one up for another.
 //!
 //! ```text
-//! consumer.rs poll() ─► machine/subscription ─► machine/partition ─► machine/fetcher (+ fetch_session) ─► driver.rs ─► links.rs ─► broker
+//! poll.rs poll(), next_event() ─► machine/subscription ─► machine/partition ─► machine/fetcher (+ fetch_session) ─► driver.rs ─► links.rs ─► broker
 //! Batch, ConsumerRecord ◄── machine/stretch (checked, decompressed, sliced; isolation) ◄── machine/buffer ◄── one slice per partition ◄┘
 //!                           the position moves here, on hand-out
-//! commit() ─► machine/commit (one after the other) ─► driver.rs ─► calls.rs ─► the group's coordinator
+//! commit() ─► machine/commit (one after the other, as the member that owns) ─► driver.rs ─► calls.rs ─► the group's coordinator
+//!
+//! subscribe() ─► machine/group ─► membership::classic ─► members.rs ─► calls.rs ─► JoinGroup, SyncGroup, Heartbeat, LeaveGroup
+//! Event::{Assigned, Revoked, Lost}, RebalanceListener ◄── machine/rebalance ◄── answers;   machine/election + assignor/ where it leads
 //! ```
+//!
+//! Changes of the assignment are events between batches. A member tells its group that it has let go, or begins to read,
+//! only when the application asks for the next event, so that nothing changes hands under its feet and no callback can
+//! wait for itself; heartbeats and joins do not wait for the application.
 //!
 //! The application's task and the driver share one lock around the machines (`shared.rs`); neither waits for I/O while it
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record

@@ -18,6 +18,44 @@ pub type ListenerError = Box<dyn StdError + Send + Sync>;
 /// that called it, one at a time. They may await whatever they like: heartbeats go on meanwhile, and no lock is held. Each
 /// is given the consumer, to commit, seek or pause with. If the poll is dropped while one runs, the next poll goes on
 /// with it.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+/// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+/// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+/// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+/// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+/// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+/// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+/// use courant_consumer::{Consumer, ListenerError, RebalanceListener};
+/// use courant_protocol::types::TopicPartition;
+///
+/// struct FromMyDatabase;
+///
+/// impl RebalanceListener for FromMyDatabase {
+///     async fn assigned(&self, consumer: &Consumer, partitions: &[TopicPartition]) -> Result<(), ListenerError> {
+///         for partition in partitions {
+///             // Ask the database, which may take its time, and go on where it is.
+///             consumer.seek(partition.clone(), 1)?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut orders = Consumer::builder(&kafka)
+///     .group("billing")
+///     .subscribe(["orders"])
+///     .rebalance_listener(FromMyDatabase)
+///     .start()
+///     .await?;
+/// let batch = orders.poll().await?.ok_or("the consumer is open")?;
+/// assert_eq!(batch.iter().next().and_then(|record| record.value()), Some(&b"paid"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait RebalanceListener: Send + Sync + 'static {
     /// These partitions are now this member's as well, perhaps none. No record of them was handed out yet.
     ///

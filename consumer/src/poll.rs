@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::event::Event;
 use crate::listener::Change;
+#[cfg(doc)]
+use crate::listener::RebalanceListener;
 use crate::machine::group::Group;
 use crate::machine::position::Token;
 use crate::machine::reading::{Reading, Turn};
@@ -24,6 +26,9 @@ use crate::stream::RecordStream;
 impl Consumer {
     /// The next records, at most `max.poll.records`; waits until there are some. `None` once the consumer is closed.
     ///
+    /// In a group, changes of the assignment are dealt with on the way: the [`RebalanceListener`] hears of them here, in this
+    /// task. Between two polls lie at most `max.poll.interval.ms`, or the group goes on without this member.
+    ///
     /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
     /// partition comes next is a matter of what was fetched and of fairness.
     ///
@@ -32,9 +37,12 @@ impl Consumer {
     /// [`ErrorKind::LogTruncated`], [`ErrorKind::OffsetOutOfRange`], [`ErrorKind::NoOffset`],
     /// [`ErrorKind::TopicRecreated`]; that partition goes on after a seek. [`ErrorKind::UnknownTopic`] and missing
     /// rights are told while the consumer keeps trying. If every partition has stopped, its error is told again.
+    /// [`ErrorKind::Membership`] says that the group refuses this member, [`ErrorKind::Assignor`] that its strategy failed:
+    /// the next poll tries again. [`ErrorKind::Fenced`] is for good. [`ErrorKind::Listener`] brings what a listener said.
     ///
     /// # Cancel safety
-    /// No record is lost: one counts as handed out only if the batch is returned.
+    /// No record is lost: one counts as handed out only if the batch is returned. A listener that runs is gone on with by
+    /// the next poll.
     pub async fn poll(&mut self) -> Result<Option<Batch>, Error> {
         loop {
             match self.next_event().await? {
@@ -58,6 +66,43 @@ impl Consumer {
     ///
     /// # Cancel safety
     /// No event is lost: one counts as given only if it is returned.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// use courant_consumer::{Consumer, Event};
+    /// # use std::time::Duration;
+    ///
+    /// let mut orders =
+    ///     Consumer::builder(&kafka).group("billing").subscribe(["orders"]).auto_offset_reset("earliest").start().await?;
+    /// # let mut told = 0;
+    /// while let Some(event) = orders.next_event().await? {
+    ///     match event {
+    ///         Event::Assigned(partitions) => println!("mine as well: {partitions:?}"),
+    ///         Event::Revoked(partitions) => {
+    ///             println!("still mine, but not for long: {partitions:?}");
+    ///             orders.commit().await?;
+    ///         }
+    ///         Event::Lost(partitions) => println!("another's already: {partitions:?}"),
+    ///         Event::Batch(batch) => println!("{} records", batch.len()),
+    ///         _ => {}
+    ///     }
+    /// #   told += 1;
+    /// #   if told == 2 { break }
+    /// }
+    /// orders.close(Duration::from_secs(5)).await?;
+    /// # assert_eq!(mock.group("billing").map(|group| group.members.len()), Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.poll_calling(cx)).await?;
         let poll = self.begin_poll();

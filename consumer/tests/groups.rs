@@ -412,3 +412,34 @@ fn a_broker_that_crashes_with_its_groups_is_outlived() {
         two.consumer.commit().await.unwrap();
     });
 }
+
+#[test]
+fn old_brokers_are_joined_in_their_versions() {
+    run(async {
+        for (join, sync, beat, leave) in [(0, 0, 0, 0), (3, 2, 2, 2), (5, 3, 3, 3), (6, 4, 4, 4)] {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            cluster.cap_version(ApiKey::JoinGroup, join);
+            cluster.cap_version(ApiKey::SyncGroup, sync);
+            cluster.cap_version(ApiKey::Heartbeat, beat);
+            cluster.cap_version(ApiKey::LeaveGroup, leave);
+            let kafka = connect(&cluster).await;
+            let (mut one, mut two) = (Seat::take(member(&kafka)).await, Seat::take(member(&kafka)).await);
+            together([&mut one, &mut two], ms(20_000)).await;
+            let mut owned = [one.owns(), two.owns()].concat();
+            owned.sort_unstable();
+            assert_eq!(owned, [0, 1, 2], "JoinGroup {join}");
+            two.consumer.close(ms(5_000)).await.unwrap();
+            one.run(ms(10_000)).await;
+            assert_eq!(one.owns(), [0, 1, 2]);
+            assert_eq!(one.errors.len() + two.errors.len(), 0);
+        }
+        // Brokers before KIP-345 know no static members: that is said, and not passed over.
+        let cluster = cluster(|builder| builder);
+        cluster.cap_version(ApiKey::JoinGroup, 4);
+        let kafka = connect(&cluster).await;
+        let mut named = Seat::take(member(&kafka).group_instance_id("one")).await;
+        let error = named.consumer.next_event().await.unwrap_err();
+        assert!(error.to_string().contains("GroupInstanceId"), "{error}");
+    });
+}
