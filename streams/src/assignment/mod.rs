@@ -14,3 +14,6 @@ mod subscription_info;
 pub(crate) use assignment_info::AssignmentInfo;
 pub(crate) use assignor::{MemberState, StreamsPartitionAssignor, SubTopologyTopics};
 pub(crate) use subscription_info::{OffsetSum, SubscriptionInfo};
+
+#[cfg(test)]
+mod tests;

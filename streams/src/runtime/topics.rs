@@ -175,3 +175,6 @@ const CHANGELOG: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("message.ti
 /// `WindowedChangelogTopicConfig`.
 const WINDOW_CHANGELOG: &[(&str, &str)] =
     &[("cleanup.policy", "compact,delete"), ("message.timestamp.type", "CreateTime")];
+
+#[cfg(test)]
+mod tests;

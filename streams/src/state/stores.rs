@@ -243,3 +243,6 @@ fn newest_start(engine: &dyn Engine, store: usize) -> i64 {
 const NEVER: i64 = -1;
 /// Segments are not shorter than a minute.
 const LEAST_SEGMENT_MS: i64 = 60_000;
+
+#[cfg(test)]
+mod tests;
