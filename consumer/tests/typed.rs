@@ -1,4 +1,5 @@
 //! Typed records: decoded as a batch is gone through; one that cannot be decoded stops nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod world;
 
 use std::future::{Future, poll_fn};
@@ -14,8 +15,11 @@ use courant_protocol::types::Offset;
 use futures_util::StreamExt;
 use world::{cluster, connect, ms, reader, run};
 
+/// A key or a value.
+type Part<'a> = Option<&'a [u8]>;
+
 /// Writes records of a key and a value each.
-fn write(cluster: &MockCluster, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
+fn write(cluster: &MockCluster, records: &[(Part<'_>, Part<'_>)]) {
     let mut writer = BatchWriter::new(Default::default(), Default::default());
     for (key, value) in records {
         writer.append(7.into(), *key, *value, NO_HEADERS).unwrap();
@@ -24,7 +28,7 @@ fn write(cluster: &MockCluster, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
     cluster.append_raw("a", 0, sealed.to_bytes(&Default::default())).unwrap();
 }
 
-const SEVEN: Option<&[u8]> = Some(&[0, 0, 0, 0, 0, 0, 0, 7]);
+const SEVEN: Part<'static> = Some(&[0, 0, 0, 0, 0, 0, 0, 7]);
 
 /// Two good records around one with a short value, one with a broken key, and one of nulls.
 async fn mixed(cluster: &MockCluster) -> Consumer {
@@ -140,7 +144,7 @@ fn a_dropped_poll_loses_no_record() {
         for _ in 0..3 {
             // Polled once and dropped: nothing has come yet, or it comes again.
             let mut poll = pin!(consumer.poll());
-            poll_fn(|cx| Poll::Ready(assert!(poll.as_mut().poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(poll.as_mut().poll(cx).is_pending())).await);
         }
         assert_eq!(consumer.poll().await.unwrap().unwrap().iter().count(), 5);
     });
