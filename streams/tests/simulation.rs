@@ -25,7 +25,7 @@ const KEYS: u64 = 7;
 #[test]
 fn nothing_is_lost_and_without_a_crash_nothing_comes_twice() {
     let command = "cargo test -p courant-streams --test simulation nothing_is_lost_and_without_a_crash";
-    Family::new(command).seeds(12).run(|sim| run(sim).map_err(Into::into)).unwrap();
+    Family::new(command).seeds(12).run(run).unwrap();
 }
 
 /// Nothing in a run depends on anything but its seed.

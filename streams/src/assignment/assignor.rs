@@ -103,6 +103,24 @@ impl PartitionAssignor for StreamsPartitionAssignor {
         let given = balance(&stateful, &stateless, &round.candidates);
         Ok(given.into_iter().map(|(id, given)| round.assignment(id, &given, &tasks)).collect())
     }
+
+    fn on_assignment(&self, assignment: &Assignment, _generation: i32) {
+        heed(assignment);
+    }
+}
+
+/// What a member's leader has to say against it.
+fn heed(assignment: &Assignment) {
+    match AssignmentInfo::decode(assignment.user_data.as_deref().unwrap_or_default()) {
+        Ok(AssignmentInfo { error: 0, .. }) => {}
+        Ok(AssignmentInfo { error, .. }) => {
+            tracing::error!(target: "courant::streams", error, "the leader of the group could not divide the tasks");
+        }
+        // The partitions say all that is needed; the tasks follow from them.
+        Err(malformed) => {
+            tracing::warn!(target: "courant::streams", %malformed, "the leader of the group says what no stream leader says");
+        }
+    }
 }
 
 impl fmt::Debug for StreamsPartitionAssignor {
@@ -150,7 +168,7 @@ impl Round {
             let running =
                 tasks.iter().filter(|(_, partitions)| holds(partitions)).map(|(task, _)| *task).collect();
             let state = shared.get(&info.process).cloned().unwrap_or_default();
-            (id, Candidate { process: info.process, running, state })
+            (id, Candidate { running, state })
         };
         let candidates = infos.into_iter().map(candidate).collect();
         Ok(Self { candidates, owners, version })

@@ -7,8 +7,6 @@ use crate::task::TaskId;
 /// A member as the balance sees it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Candidate {
-    /// Its process: members of one process share their state.
-    pub(super) process: [u8; 16],
     /// The tasks that it runs.
     pub(super) running: BTreeSet<TaskId>,
     /// The tasks of which its process has state.

@@ -11,9 +11,8 @@ mod balance;
 mod bytes_in;
 mod subscription_info;
 
-pub(crate) use assignment_info::AssignmentInfo;
 pub(crate) use assignor::{MemberState, StreamsPartitionAssignor, SubTopologyTopics};
-pub(crate) use subscription_info::{OffsetSum, SubscriptionInfo};
+pub(crate) use subscription_info::OffsetSum;
 
 #[cfg(test)]
 mod tests;

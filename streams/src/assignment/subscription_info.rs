@@ -117,8 +117,8 @@ impl SubscriptionInfo {
         }
         info.process.copy_from_slice(take(bytes, 16)?);
         if version < FIRST_WITH_SUMS {
-            let running = list(bytes, |bytes| task(bytes))?;
-            let others = list(bytes, |bytes| task(bytes))?;
+            let running = list(bytes, task)?;
+            let others = list(bytes, task)?;
             info.tasks.extend(others.into_iter().map(|task| (task, OffsetSum::Unknown)));
             info.tasks.extend(running.into_iter().map(|task| (task, OffsetSum::Running)));
         }

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{AssignmentInfo, OffsetSum, SubscriptionInfo};
-use crate::task::{OffsetMetadata, TaskId};
+use super::assignment_info::AssignmentInfo;
+use super::subscription_info::{OffsetSum, SubscriptionInfo};
+use crate::task::TaskId;
 
 const GOLDEN: &str = include_str!("golden/group-bytes.txt");
 const PROCESS: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -67,16 +68,4 @@ fn assignments_of_every_version_are_javas() {
         assert_eq!(read.active, [task(0, 1)]);
         assert_eq!(read.error, if version < 4 { 0 } else { 5 }, "{version}");
     }
-}
-
-#[test]
-fn the_text_of_an_offset_is_javas() {
-    let text =
-        |kind: &str| GOLDEN.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')).unwrap();
-    let metadata = OffsetMetadata { partition_time: 1_700_000_000_000, ..OffsetMetadata::default() };
-    assert_eq!(metadata.encode(), text("offset"));
-    let operator_times = BTreeMap::from([("store".to_owned(), 7)]);
-    let metadata = OffsetMetadata { partition_time: 5, operator_times };
-    assert_eq!(metadata.encode(), text("offset-store"));
-    assert_eq!(OffsetMetadata::decode(text("offset-store")), Some(metadata));
 }

@@ -108,8 +108,7 @@ impl StreamsApp {
         let deadline = self.shared.kafka.world().now() + self.shared.kafka.settings().default_api_timeout;
         for topic in self.shared.topics() {
             let known = self.shared.kafka.cluster().existing_topic(&topic, deadline).await?;
-            let partitions = 0..i32::try_from(known.partition_count()).unwrap_or(i32::MAX);
-            let all = partitions.map(|partition| TopicPartition::new(&topic, partition));
+            let all = (0..known.partition_count()).map(|partition| TopicPartition::new(&topic, partition));
             elsewhere.extend(all.filter(|partition| !here.contains_key(partition)));
         }
         let (mut lag, total) = (here.values().sum(), here.len() + elsewhere.len());

@@ -55,9 +55,12 @@ impl fmt::Display for State {
 /// for are passed over, but never the last one.
 #[must_use = "a stream does nothing until it is asked"]
 pub struct States {
-    next: Pin<Box<dyn Future<Output = Option<(State, watch::Receiver<State>)>> + Send + Sync>>,
+    next: Pin<Box<dyn Future<Output = Next> + Send + Sync>>,
     ended: bool,
 }
+
+/// The next state, and where the one after it comes from; nothing once there is none.
+type Next = Option<(State, watch::Receiver<State>)>;
 
 impl States {
     pub(super) fn new(receiver: watch::Receiver<State>) -> Self {
@@ -66,7 +69,7 @@ impl States {
     }
 }
 
-async fn change(mut receiver: watch::Receiver<State>) -> Option<(State, watch::Receiver<State>)> {
+async fn change(mut receiver: watch::Receiver<State>) -> Next {
     receiver.changed().await.ok()?;
     let state = *receiver.borrow_and_update();
     Some((state, receiver))

@@ -128,13 +128,7 @@ impl Worker {
             match self.next(commands, self.wake_at(progress)).await {
                 Next::Command(None) => return Ok(self.now()),
                 Next::Command(Some(Command::Close(deadline))) => return Ok(deadline),
-                Next::Command(Some(Command::ReadStore(name, reply))) => {
-                    drop(reply.send(self.read_store(&name)?))
-                }
-                Next::Command(Some(Command::Lag(reply))) => drop(reply.send(self.lag().await?)),
-                Next::Command(Some(Command::LagElsewhere(partitions, reply))) => {
-                    drop(reply.send(self.lag_elsewhere(partitions).await?));
-                }
+                Next::Command(Some(command)) => self.answer(command).await?,
                 Next::Event(Ok(Some(event))) => self.handle_event(event).await?,
                 Next::Event(Ok(None)) => return Ok(self.now()),
                 Next::Event(Err(error)) if error.is_retriable() => {
@@ -423,6 +417,19 @@ impl Worker {
 
 /// Questions, and the end.
 impl Worker {
+    /// Answers a question; who asked may be gone, which changes nothing.
+    async fn answer(&mut self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::ReadStore(name, reply) => reply.send(self.read_store(&name)?).ok().unwrap_or_default(),
+            Command::Lag(reply) => reply.send(self.lag().await?).ok().unwrap_or_default(),
+            Command::LagElsewhere(partitions, reply) => {
+                reply.send(self.lag_elsewhere(partitions).await?).ok().unwrap_or_default();
+            }
+            Command::Close(_) => {}
+        }
+        Ok(())
+    }
+
     fn read_store(&self, name: &str) -> Result<Vec<StoreEntry>, Error> {
         let mut entries = Vec::new();
         for task in self.tasks.values() {

@@ -34,16 +34,6 @@ impl KeyValue<'_> {
         self.collector.log(self.stores, self.store, key, None, timestamp);
     }
 
-    /// The entries from one key to another, both included, in the order of their bytes; without ends, all.
-    pub(crate) fn range(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-    ) -> Result<Vec<(Bytes, ValueAndTimestamp)>, EngineError> {
-        let entries = self.stores.overlay.range(&*self.stores.engine, self.space(), from, to)?;
-        Ok(entries.into_iter().filter_map(|(key, stored)| Some((key, split_timestamp(stored)?))).collect())
-    }
-
     fn write(&mut self, key: Bytes, stored: Option<Bytes>) {
         let space = self.space();
         self.stores.overlay.put(space, key, stored);

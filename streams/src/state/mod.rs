@@ -18,9 +18,7 @@ mod stores;
 mod window;
 
 pub(crate) use directory::StateDirectory;
-pub(crate) use engine::{Engine, EngineError, Space, WriteBatch};
+pub(crate) use engine::{Engine, EngineError};
 pub(crate) use key_value::KeyValue;
-pub(crate) use memory::MemoryEngine;
-pub(crate) use overlay::Overlay;
 pub(crate) use stores::{StoreLayout, StoreShape, Stores};
 pub(crate) use window::Window;

@@ -12,11 +12,8 @@ mod record_collector;
 mod stream_task;
 mod task_id;
 
-pub(crate) use context::TaskContext;
 pub(crate) use errors::ErrorHandlers;
 pub use errors::{ErrorHandler, Verdict};
-pub(crate) use offset_metadata::OffsetMetadata;
-pub(crate) use partition_group::PartitionGroup;
 pub(crate) use record_collector::{Destination, OutgoingRecord, RecordCollector};
 pub(crate) use stream_task::{Committable, StreamTask, TaskPlan, TaskSource};
 pub(crate) use task_id::TaskId;

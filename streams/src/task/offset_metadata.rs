@@ -77,6 +77,14 @@ mod tests {
     }
 
     #[test]
+    fn times_of_operators_are_written_as_java_writes_them() {
+        // With ProcessorMetadata of {store=7}.
+        let operator_times = BTreeMap::from([("store".to_owned(), 7)]);
+        let metadata = OffsetMetadata { partition_time: 5, operator_times };
+        assert_eq!(metadata.encode(), "AgAAAAAAAAAFAAAAAQAAAAVzdG9yZQAAAAAAAAAH");
+    }
+
+    #[test]
     fn times_of_operators_travel_along() {
         let operator_times = BTreeMap::from([("store".to_owned(), 7), ("other".to_owned(), -1)]);
         let metadata = OffsetMetadata { partition_time: 5, operator_times };

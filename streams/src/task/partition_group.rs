@@ -32,11 +32,6 @@ impl<R> PartitionGroup<R> {
         Self { queues: partitions.into_iter().map(queue).collect(), stream_time: UNKNOWN }
     }
 
-    /// The partitions.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.queues.keys()
-    }
-
     /// Takes over what an earlier owner committed about how far time has come.
     pub(crate) fn restore_time(&mut self, partition: &TopicPartition, time: i64) {
         if let Some(queue) = self.queues.get_mut(partition) {

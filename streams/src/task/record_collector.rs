@@ -78,9 +78,4 @@ impl RecordCollector {
     pub(crate) fn take(&mut self) -> Option<OutgoingRecord> {
         self.records.pop_front()
     }
-
-    /// How many records wait.
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
 }

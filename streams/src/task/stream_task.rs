@@ -214,16 +214,6 @@ impl StreamTask {
         self.context.collector.take()
     }
 
-    /// How many written records were not taken out.
-    pub(crate) fn outgoing(&self) -> usize {
-        self.context.collector.len()
-    }
-
-    /// Whether something was processed since the last commit.
-    pub(crate) fn commit_needed(&self) -> bool {
-        self.sources.values().any(|reading| reading.processed.is_some())
-    }
-
     /// What is to be committed: for each partition of which records were processed, the next record to process.
     pub(crate) fn committable(&self) -> Vec<(TopicPartition, Committable)> {
         let of = |(partition, reading): (&TopicPartition, &Reading)| {

@@ -29,11 +29,10 @@ pub(crate) use self::graph::{
 pub(crate) use self::names::is_generated;
 pub use self::spec::OffsetReset;
 pub(crate) use self::spec::{
-    SinkIndex, SinkTopic, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, changelog_topic,
-    internal_topic,
+    SinkIndex, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, changelog_topic, internal_topic,
 };
 pub(crate) use self::sub_topology::SubTopology;
-pub(crate) use self::wiring::{AnyDuplicate, Make, MakeOperator, MakeSource, Source, TaskGraph, Wiring};
+pub(crate) use self::wiring::{Make, Source, TaskGraph, Wiring};
 
 #[cfg(test)]
 mod tests;

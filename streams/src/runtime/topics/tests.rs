@@ -1,6 +1,5 @@
 //! Partition counts of internal topics, in a table of cases.
 use super::*;
-use crate::topology::OffsetReset;
 use crate::{Grouped, KStream, Repartitioned, Store, StreamsBuilder, Topology, tumbling};
 use courant_client::codec::{I64Be, Utf8};
 use courant_client::config::Properties;
@@ -77,7 +76,9 @@ fn internal_topics_have_kafka_streams_configs_and_then_the_users() {
     let counts = counted(&topology, &[("a", 2)]).unwrap();
     let topics = |properties: &[(&str, &str)]| {
         let mut given = Properties::new();
-        properties.iter().for_each(|(name, value)| drop(given.set(*name, value)));
+        for (name, value) in properties {
+            given.set(*name, value);
+        }
         let settings = StreamsSettings::new(&given).unwrap();
         internal_topics(topology.sub_topologies(), "app", &counts, &settings)
     };
