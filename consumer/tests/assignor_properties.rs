@@ -374,6 +374,20 @@ fn an_assignment_that_skips_the_revocation_is_refused() {
 }
 
 #[test]
+fn a_partition_that_two_claim_in_one_generation_goes_to_neither_at_once() {
+    let claims = |id: &str| {
+        let mut member = GroupMember::new(id, Subscription::new(["t"]));
+        member.subscription.owned = vec![("t", 0).into()];
+        member.subscription.generation = Some(3);
+        member
+    };
+    let cluster = GroupCluster::new().with_topic("t", 2);
+    let assignment = Assignor::CooperativeSticky.assign(&cluster, &[claims("a"), claims("b")]).unwrap();
+    let given: Vec<&TopicPartition> = assignment.values().flat_map(|share| &share.partitions).collect();
+    assert_eq!(given, [&TopicPartition::new("t", 1)]);
+}
+
+#[test]
 fn members_without_topics_do_not_make_subscriptions_look_alike() {
     let cluster = GroupCluster::new().with_topic("t", 4).with_topic("u", 4);
     let members = [
