@@ -55,6 +55,12 @@ pub(crate) trait Api: Sync {
     /// Whether another attempt may help after this error of an item.
     fn is_retried(&self, code: ErrorCode) -> bool;
 
+    /// Whether another attempt may help where there was no answer.
+    fn is_asked_again(&self, item: &Self::Item, error: &courant_client::Error) -> bool {
+        let _ = item;
+        error.is_retriable()
+    }
+
     /// How many items one request of this version takes.
     fn max_items(&self, version: i16) -> usize {
         let _ = version;
@@ -280,7 +286,7 @@ fn settle<A: Api>(
             cluster.refresh("an admin call was not answered");
             for (index, item) in indices.iter().zip(items) {
                 forget_coordinator(cluster, api, item);
-                open.handle_error(*index, api.locate(item, error.clone()), error.is_retriable());
+                open.handle_error(*index, api.locate(item, error.clone()), api.is_asked_again(item, &error));
             }
             return;
         }

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use courant_client::Cluster;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::list_groups::ListedGroup;
 use courant_protocol::messages::{
@@ -222,18 +223,29 @@ impl Admin {
     /// Nothing is changed either way.
     pub async fn list_groups(&self, filter: &GroupFilter) -> Result<ListedGroups, Error> {
         let policy = self.policy();
-        let cluster = self.describe_cluster_within(policy).await?;
-        let nodes: Vec<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
-        let lists = run_within(self, policy, &ListGroups { filter }, nodes.clone()).await;
-        let mut groups = BTreeMap::new();
-        let mut errors = Vec::new();
-        for (node, list) in nodes.into_iter().zip(lists) {
-            match list {
-                Ok(listings) => merge(&mut groups, listings),
-                Err(error) => errors.push((node, error.into())),
+        let world = self.cluster().world();
+        loop {
+            let cluster = self.describe_cluster_within(policy).await?;
+            let nodes: Vec<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
+            let api = ListGroups { filter, brokers: self.cluster() };
+            let lists = run_within(self, policy, &api, nodes.clone()).await;
+            // The groups of a broker that is no longer there are other brokers' now, which may have answered before that.
+            let mut unlisted = nodes.iter().zip(&lists).filter(|(_, list)| list.is_err());
+            let again = world.now() + policy.backoff.delay(0, 0.5);
+            if again < policy.deadline && unlisted.any(|(node, _)| api.has_left(*node)) {
+                world.sleep_until(again).await;
+                continue;
             }
+            let mut groups = BTreeMap::new();
+            let mut errors = Vec::new();
+            for (node, list) in nodes.into_iter().zip(lists) {
+                match list {
+                    Ok(listings) => merge(&mut groups, listings),
+                    Err(error) => errors.push((node, error.into())),
+                }
+            }
+            return Ok(ListedGroups { groups: groups.into_values().collect(), errors });
         }
-        Ok(ListedGroups { groups: groups.into_values().collect(), errors })
     }
 
     /// Deletes groups and their offsets. A group with members is not deleted.
@@ -270,6 +282,14 @@ fn merge(groups: &mut BTreeMap<String, GroupListing>, listings: Vec<GroupListing
 
 struct ListGroups<'a> {
     filter: &'a GroupFilter,
+    brokers: &'a Cluster,
+}
+
+impl ListGroups<'_> {
+    /// Whether this is none of the cluster's brokers any more, as far as is known.
+    fn has_left(&self, node: NodeId) -> bool {
+        self.brokers.snapshot().broker(node).is_none()
+    }
 }
 
 impl Api for ListGroups<'_> {
@@ -285,6 +305,10 @@ impl Api for ListGroups<'_> {
 
     fn is_retried(&self, code: ErrorCode) -> bool {
         coordinator_retries(code)
+    }
+
+    fn is_asked_again(&self, item: &NodeId, error: &courant_client::Error) -> bool {
+        error.is_retriable() && !self.has_left(*item)
     }
 
     fn request(&self, _: &[NodeId], version: i16, _: i32) -> ListGroupsRequest {

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod world;
 
+use bytes::Bytes;
 use courant_admin::{Admin, ErrorKind, GroupFilter, GroupState, GroupType, MemberToRemove};
 use courant_broker_mock::{Fault, MockCluster};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::AnyRequest;
 use courant_protocol::types::{NodeId, TopicPartition};
-use world::{admin, asked, cluster, connect, join, ms, run};
+use world::{admin, asked, cluster, connect, join, join_with, ms, run};
 
 /// Groups that have committed an offset, one coordinated by each broker.
 async fn one_group_a_broker(cluster: &MockCluster, admin: &Admin) -> [&'static str; 3] {
@@ -57,6 +58,29 @@ fn a_group_whose_coordinator_moves_between_the_answers_is_listed_once() {
         let (listed, ()) = tokio::join!(admin.list_groups(&filter), moved);
         let ids: Vec<_> = listed.unwrap().all().unwrap().into_iter().map(|group| group.group_id).collect();
         assert_eq!(ids, ["first", "second", "third"]);
+    });
+}
+
+#[test]
+fn the_groups_of_a_broker_that_goes_away_are_listed_by_those_that_take_them_over() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let admin = admin(&cluster).await;
+        one_group_a_broker(&cluster, &admin).await;
+        // Brokers 2 and 3 have answered when broker 1 goes away; its group is broker 3's then.
+        cluster.inject(Fault::on(ApiKey::ListGroups).node(1).hold(ms(50)));
+        let mover = cluster.clone();
+        let moved = async move {
+            tokio::time::sleep(ms(20)).await;
+            mover.crash(NodeId(1)).unwrap();
+            mover.move_coordinator("first", NodeId(3)).unwrap();
+        };
+        let filter = GroupFilter::all();
+        let started = tokio::time::Instant::now();
+        let (listed, ()) = tokio::join!(admin.list_groups(&filter), moved);
+        let ids: Vec<_> = listed.unwrap().all().unwrap().into_iter().map(|group| group.group_id).collect();
+        assert_eq!(ids, ["first", "second", "third"]);
+        assert!(started.elapsed() < ms(5_000), "{:?}", started.elapsed());
     });
 }
 
@@ -137,6 +161,24 @@ fn a_description_has_the_members_with_their_partitions() {
         assert_eq!((nobody.kind(), nobody.group()), (ErrorKind::GroupNotFound, Some("nobody")));
         let first = results.get("first").unwrap().as_ref().unwrap();
         assert_eq!((first.state, first.members.len()), (GroupState::Empty, 0));
+    });
+}
+
+#[test]
+fn an_assignment_that_cannot_be_read_is_the_error_of_its_group_alone() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        join(&kafka, "good", None, "consumer").await;
+        // The leader of a group may assign whatever it likes: a count of 2³¹ - 1 topics that are not there.
+        let hostile = Bytes::from_static(&[0, 3, 0x7f, 0xff, 0xff, 0xff, 0]);
+        let member = join_with(&kafka, "odd", None, "consumer", hostile).await;
+        let results = Admin::new(&kafka).describe_groups(["odd", "good"]).await;
+        let error = results.get("odd").unwrap().as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Client(courant_client::ErrorKind::Protocol));
+        assert_eq!(error.group(), Some("odd"));
+        assert!(error.to_string().contains(&member.id), "{error}");
+        assert!(results.get("good").unwrap().is_ok());
     });
 }
 

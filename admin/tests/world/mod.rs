@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use courant_admin::Admin;
 use courant_broker_mock::{MockCluster, MockClusterBuilder};
 use courant_client::{CoordinatorKind, Kafka, Target};
@@ -58,6 +59,18 @@ pub struct Member {
 
 /// Joins `group` as a consumer of `orders`, static if it has a name, and takes partition 0.
 pub async fn join(kafka: &Kafka, group: &str, instance: Option<&str>, protocol_type: &str) -> Member {
+    let assignment = Assignment::new([("orders", 0)]).encode(3).unwrap();
+    join_with(kafka, group, instance, protocol_type, assignment).await
+}
+
+/// As [`join`], with these bytes for an assignment.
+pub async fn join_with(
+    kafka: &Kafka,
+    group: &str,
+    instance: Option<&str>,
+    protocol_type: &str,
+    assignment: Bytes,
+) -> Member {
     let deadline = kafka.world().now() + Duration::from_secs(60);
     let target = Target::Coordinator(CoordinatorKind::Group, group.to_owned());
     let metadata = Subscription::new(["orders"]).encode(3).unwrap();
@@ -76,7 +89,6 @@ pub async fn join(kafka: &Kafka, group: &str, instance: Option<&str>, protocol_t
         joined = kafka.cluster().call(target.clone(), request, deadline).await.unwrap().0;
     }
     assert_eq!(joined.error_code, 0, "joined");
-    let assignment = Assignment::new([("orders", 0)]).encode(3).unwrap();
     let sync = SyncGroupRequest {
         group_id: group.into(),
         generation_id: joined.generation_id,
