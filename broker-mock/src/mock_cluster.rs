@@ -496,6 +496,28 @@ impl MockCluster {
         if expired { Ok(()) } else { Err(Unknown(format!("group {group} has no member {member}"))) }
     }
 
+    /// From now on heartbeats and commits of a member, named by its member id or instance id, are answered but do not
+    /// keep its session alive: it is out when the session ends, unless [`MockCluster::resume_member`] comes first.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub fn pause_member(&self, group: &str, member: &str) -> Result<(), Unknown> {
+        self.set_paused(group, member, true)
+    }
+
+    /// The member's signs of life count again.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub fn resume_member(&self, group: &str, member: &str) -> Result<(), Unknown> {
+        self.set_paused(group, member, false)
+    }
+
+    fn set_paused(&self, group: &str, member: &str, is_paused: bool) -> Result<(), Unknown> {
+        let known = self.act(|cluster| cluster.groups.pause_member(group, member, is_paused));
+        if known { Ok(()) } else { Err(Unknown(format!("group {group} has no member {member}"))) }
+    }
+
     /// Gives a group another coordinator. What was not written down is forgotten: a rebalance that is under way, and
     /// members that have joined since the last one; whoever waits is told NOT_COORDINATOR.
     ///

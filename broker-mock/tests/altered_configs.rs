@@ -117,7 +117,7 @@ async fn a_changed_limit_acts_on_the_next_batch_and_goes_by_broker_then_cluster_
     let mut client = Client::connect(&cluster, leader.0).await;
     let own = leader.to_string();
     let large = "x".repeat(3000);
-    let mut sent = async |client: &mut Client| {
+    let sent = async |client: &mut Client| {
         produced(&client.call(&produce("orders", 0, batch(&[&large], None, Codec::None)), 9).await).0
     };
     let too_large = ErrorCode::MESSAGE_TOO_LARGE.0;

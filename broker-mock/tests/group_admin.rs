@@ -150,6 +150,19 @@ async fn offsets_are_deleted_where_nobody_subscribes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_committed_for_a_topic_goes_with_it_and_does_not_come_back() {
+    let cluster = cluster();
+    let mut member = Member::new(&cluster).await;
+    member.alone().await;
+    member.commit(3).await;
+    cluster.delete_topic("orders").unwrap();
+    assert_eq!(cluster.committed(GROUP, "orders", 0), None);
+    cluster.create_topic("orders", 1).unwrap();
+    assert_eq!(cluster.committed(GROUP, "orders", 0), None);
+    assert_eq!(cluster.group(GROUP).unwrap().state, "Stable");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_may_be_set_on_one_group() {
     let cluster = cluster();
     cluster

@@ -329,6 +329,26 @@ async fn a_test_can_end_a_session_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_test_can_make_a_members_heartbeats_count_for_nothing() {
+    let cluster = cluster();
+    let mut member = Member::new(&cluster).await;
+    member.alone().await;
+    let id = member.id();
+    cluster.pause_member(GROUP, &id).unwrap();
+    wait(6000).await;
+    assert_eq!(member.heartbeat().await, 0);
+    cluster.resume_member(GROUP, &id).unwrap();
+    wait(3999).await;
+    assert_eq!(member.heartbeat().await, 0, "this one counts");
+    cluster.pause_member(GROUP, &id).unwrap();
+    wait(9999).await;
+    assert_eq!(member.heartbeat().await, 0);
+    wait(1).await;
+    assert_eq!(member.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID.0);
+    assert!(cluster.pause_member(GROUP, &id).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn offsets_expire_when_a_group_has_been_empty_for_long_and_the_group_with_them() {
     let cluster = cluster_with(&[("offsets.retention.minutes", "30")]);
     let mut member = Member::new(&cluster).await;

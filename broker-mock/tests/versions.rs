@@ -239,6 +239,35 @@ fn administrative_question(api: ApiKey, version: i16) -> AnyRequest {
             let topics = vec![named(&format!("new-{version}")), named("orders")];
             CreateTopicsRequest { topics, ..Default::default() }.into()
         }
+        ApiKey::DescribeLogDirs => DescribeLogDirsRequest::default().into(),
+        ApiKey::DescribeProducers => {
+            let topic =
+                describe_producers::TopicRequest { name: "orders".into(), partition_indexes: vec![0, 9] };
+            DescribeProducersRequest { topics: vec![topic] }.into()
+        }
+        ApiKey::ListConfigResources => ListConfigResourcesRequest::default().into(),
+        ApiKey::Metadata => MetadataRequest::default().into(),
+        ApiKey::FindCoordinator => FindCoordinatorRequest { key: "g".into(), ..Default::default() }.into(),
+        ApiKey::SaslHandshake => {
+            SaslHandshakeRequest { mechanism: "PLAIN".into(), ..Default::default() }.into()
+        }
+        ApiKey::SaslAuthenticate => SaslAuthenticateRequest::default().into(),
+        ApiKey::DeleteTopics => DeleteTopicsRequest::default().into(),
+        ApiKey::DeleteRecords => DeleteRecordsRequest::default().into(),
+        ApiKey::InitProducerId => {
+            InitProducerIdRequest { transactional_id: None, ..Default::default() }.into()
+        }
+        ApiKey::OffsetForLeaderEpoch => OffsetForLeaderEpochRequest::default().into(),
+        ApiKey::CreatePartitions => CreatePartitionsRequest::default().into(),
+        ApiKey::DescribeCluster => DescribeClusterRequest::default().into(),
+        ApiKey::DescribeTopicPartitions => DescribeTopicPartitionsRequest::default().into(),
+        other => config_question(other, version),
+    }
+}
+
+/// The same for configs.
+fn config_question(api: ApiKey, version: i16) -> AnyRequest {
+    match api {
         ApiKey::DescribeConfigs => {
             let resource = |(resource_type, name): (i8, &str)| describe_configs::DescribeConfigsResource {
                 resource_type,
@@ -277,29 +306,7 @@ fn administrative_question(api: ApiKey, version: i16) -> AnyRequest {
             let resources = vec![resource(2, "orders"), resource(2, "none"), resource(8, "1")];
             IncrementalAlterConfigsRequest { resources, validate_only: true }.into()
         }
-        ApiKey::DescribeLogDirs => DescribeLogDirsRequest::default().into(),
-        ApiKey::DescribeProducers => {
-            let topic =
-                describe_producers::TopicRequest { name: "orders".into(), partition_indexes: vec![0, 9] };
-            DescribeProducersRequest { topics: vec![topic] }.into()
-        }
-        ApiKey::ListConfigResources => ListConfigResourcesRequest::default().into(),
-        ApiKey::Metadata => MetadataRequest::default().into(),
-        ApiKey::FindCoordinator => FindCoordinatorRequest { key: "g".into(), ..Default::default() }.into(),
-        ApiKey::SaslHandshake => {
-            SaslHandshakeRequest { mechanism: "PLAIN".into(), ..Default::default() }.into()
-        }
-        ApiKey::SaslAuthenticate => SaslAuthenticateRequest::default().into(),
-        ApiKey::DeleteTopics => DeleteTopicsRequest::default().into(),
-        ApiKey::DeleteRecords => DeleteRecordsRequest::default().into(),
-        ApiKey::InitProducerId => {
-            InitProducerIdRequest { transactional_id: None, ..Default::default() }.into()
-        }
-        ApiKey::OffsetForLeaderEpoch => OffsetForLeaderEpochRequest::default().into(),
-        ApiKey::CreatePartitions => CreatePartitionsRequest::default().into(),
-        ApiKey::DescribeCluster => DescribeClusterRequest::default().into(),
-        ApiKey::DescribeTopicPartitions => DescribeTopicPartitionsRequest::default().into(),
-        other => panic!("no question for {other}"),
+        other => panic!("no question for {other} version {version}"),
     }
 }
 

@@ -127,6 +127,14 @@ impl Groups {
         })
     }
 
+    /// From now on the signs of life of a member, found by member id or instance id, count or do not.
+    pub(crate) fn pause_member(&mut self, group: &str, member: &str, is_paused: bool) -> bool {
+        let Some(group) = self.groups.get_mut(group) else { return false };
+        let id = group.static_members.get(member).cloned().unwrap_or_else(|| Str::from(member));
+        let found = group.members.get_mut(&id);
+        found.map(|member| member.is_paused = is_paused).is_some()
+    }
+
     /// Ends a member's session now, found by member id or instance id.
     pub(crate) fn expire_member(&mut self, at: Moment, group: &str, member: &str) -> bool {
         let Some(group) = self.groups.get_mut(group) else { return false };

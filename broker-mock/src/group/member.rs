@@ -29,6 +29,8 @@ pub(super) struct Member {
     pub(super) syncing: Option<ConnectionId>,
     /// Whether it has never been told the outcome of a join, so that it cannot send heartbeats yet.
     pub(super) is_new: bool,
+    /// Whether a test keeps its signs of life from being counted.
+    pub(super) is_paused: bool,
 }
 
 impl Member {
@@ -44,6 +46,7 @@ impl Member {
             joining: None,
             syncing: None,
             is_new: true,
+            is_paused: false,
         }
     }
 

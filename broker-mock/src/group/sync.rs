@@ -117,7 +117,7 @@ impl Group {
 
     /// A member was heard of.
     pub(super) fn is_alive(&self, board: &mut Board, at: Moment, member: &str) {
-        if let Some(member) = self.members.get(member) {
+        if let Some(member) = self.members.get(member).filter(|member| !member.is_paused) {
             board.await_member(&self.id, &member.id, at, member.session_timeout);
         }
     }
