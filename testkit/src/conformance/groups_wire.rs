@@ -56,8 +56,8 @@ impl Wire {
             let found = wire.call(&request, 4).await.coordinators.remove(0);
             if found.error_code == 0 {
                 let mut wire = Self::connect(subject, &format!("{}:{}", found.host, found.port)).await;
-                // A coordinator that was just made loads its part of the offsets first.
-                while wire.describe_error(group).await == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS.0 {
+                // A coordinator that was just made hears of it and loads its part of the offsets first.
+                while wire.describe_error(group).await != 0 {
                     tokio::task::yield_now().await;
                 }
                 return wire;
