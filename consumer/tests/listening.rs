@@ -219,6 +219,24 @@ fn closing_lets_the_listener_commit_and_then_leaves() {
 }
 
 #[test]
+fn what_a_listener_has_given_up_already_it_does_not_give_up_again() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        // It takes its time, and the poll that called it is dropped meanwhile.
+        let scribe = Scribe { takes: ms(1_000), ..Scribe::new(&kafka) };
+        let mut consumer = member(&kafka).rebalance_listener(scribe.clone()).start().await.unwrap();
+        read(&mut consumer, 18).await;
+        consumer.enforce_rebalance("test").unwrap();
+        kafka.world().sleep(ms(100)).await;
+        assert!(tokio::time::timeout(ms(500), consumer.poll()).await.is_err());
+        consumer.close(ms(5_000)).await.unwrap();
+        assert_eq!(scribe.heard(), [Told::Assigned(a(0..3)), Told::Revoked(a(0..3))]);
+    });
+}
+
+#[test]
 fn unsubscribing_lets_the_listener_commit_and_then_leaves() {
     run(async {
         let cluster = cluster(|builder| builder);

@@ -28,7 +28,7 @@ impl Reading {
         if by_hand && !group.is_subscribed() {
             return Err(Error::mixed_assignment());
         }
-        if group.departure.take().is_some() {
+        if group.departure.is_some() {
             self.depart(now);
         }
         let Some(group) = &mut self.group else { return Err(Error::no_group()) };
@@ -132,17 +132,20 @@ impl Reading {
     /// Begins to leave the group: what is finished is committed until `deadline`, and the partitions go when that is
     /// through. Gives what the listener has to hear.
     pub(crate) fn begin_departure(&mut self, deadline: Instant) -> Option<(Change, Vec<TopicPartition>)> {
-        let owned = self.owned();
+        let mut owned = self.owned();
         if self.commits.is_auto() {
             let finished = self.subscription.finished();
             self.commits.commit_finished(finished, deadline);
         }
         let group = self.group.as_mut().filter(|group| group.is_subscribed())?;
-        group.shown = false;
-        // What was shown and what waits to be shown comes to the same now: everything goes.
-        let assigned = group.notices.drain(..).filter(|notice| notice.change == Change::Lost).count() == 0;
+        // What was told to be going is not told again; what waits to be told comes to the same now: everything goes.
+        let shown = if std::mem::take(&mut group.shown) { group.notices.pop_front() } else { None };
+        if let Some(told) = shown.filter(|told| told.change != Change::Assigned) {
+            owned.retain(|partition| !told.partitions.contains(partition));
+        }
+        let lost = group.notices.drain(..).filter(|notice| notice.change == Change::Lost).count() > 0;
         let change = match group.classic.standing() {
-            Standing::Member if assigned => Change::Revoked,
+            Standing::Member if !lost => Change::Revoked,
             _ => Change::Lost,
         };
         (!owned.is_empty()).then_some((change, owned))
