@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::listener::{Listen, RebalanceListener};
 use crate::machine::group::{Group, GroupSettings};
 use crate::machine::isolation::IsolationLevel;
+use crate::machine::pattern::TopicFilter;
 use crate::machine::reset::OffsetReset;
 
 /// Settings for a [`Consumer`], by Kafka's property names or by methods; made by [`Consumer::builder`].
@@ -55,6 +56,7 @@ pub struct ConsumerBuilder {
     properties: Properties,
     assignment: Vec<TopicPartition>,
     topics: Option<Vec<TopicName>>,
+    filter: Option<TopicFilter>,
     assignors: Vec<Arc<dyn PartitionAssignor>>,
     listener: Option<Arc<dyn Listen>>,
     failed: Option<Error>,
@@ -67,6 +69,7 @@ impl ConsumerBuilder {
             properties: Properties::new(),
             assignment: Vec::new(),
             topics: None,
+            filter: None,
             assignors: Vec::new(),
             listener: None,
             failed: None,
@@ -88,6 +91,13 @@ impl ConsumerBuilder {
     /// with [`Self::assign`].
     pub fn subscribe<T: Into<TopicName>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.topics.get_or_insert_default().extend(topics.into_iter().map(Into::into));
+        self
+    }
+
+    /// Subscribes to all topics whose names pass the filter, those too that come later; see
+    /// [`Consumer::subscribe_matching`].
+    pub fn subscribe_matching(mut self, filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(TopicFilter(Arc::new(filter)));
         self
     }
 
@@ -243,7 +253,7 @@ impl ConsumerBuilder {
         let group = group_settings(&self.kafka, &settings, self.assignors);
         let protocol = group.as_ref().and_then(GroupSettings::rebalance_protocol);
         let group = group.zip(protocol).map(|(group, protocol)| Group::new(now, group, protocol));
-        if self.topics.is_some() {
+        if self.topics.is_some() || self.filter.is_some() {
             if !self.assignment.is_empty() {
                 return Err(Error::mixed_assignment());
             }
@@ -257,6 +267,9 @@ impl ConsumerBuilder {
         let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
         if let Some(topics) = self.topics {
             consumer.subscribe(topics)?;
+        }
+        if let Some(filter) = self.filter {
+            consumer.command(|reading| reading.subscribe_matching(now, filter))?;
         }
         Ok(consumer)
     }
@@ -285,6 +298,7 @@ fn group_settings(
         assignors: if given.is_empty() { configured.collect() } else { given },
         rack: Some(settings.rack.clone()).filter(|rack| !rack.is_empty()),
         max_poll_interval: settings.max_poll_interval,
+        listing_interval: kafka.settings().metadata_max_age,
     })
 }
 

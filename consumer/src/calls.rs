@@ -10,9 +10,9 @@ use courant_membership::classic::{ClassicRequest, Ticket};
 use courant_protocol::api::Request;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse,
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, MetadataRequest, SyncGroupResponse,
 };
-use courant_protocol::types::{ConsumerGroupMetadata, NodeId, TopicPartition};
+use courant_protocol::types::{ConsumerGroupMetadata, NodeId, TopicName, TopicPartition};
 
 use crate::config::ConsumerSettings;
 use crate::error::{Error, ErrorKind};
@@ -37,6 +37,8 @@ pub(crate) enum CallDone {
     Sync(Ticket, Result<SyncGroupResponse, courant_client::Error>),
     Heartbeat(Ticket, Result<HeartbeatResponse, courant_client::Error>),
     Left(Result<LeaveGroupResponse, courant_client::Error>),
+    /// The cluster's topics.
+    Topics(Result<Vec<TopicName>, Error>),
 }
 
 /// One call per broker and kind of question.
@@ -141,6 +143,21 @@ pub(crate) fn membership(
             })
         }
     }
+}
+
+/// Asks for the names of all topics, Kafka's own left out if `without_internal`.
+pub(crate) fn listing(kafka: &Kafka, without_internal: bool, now: Instant) -> Call {
+    let kafka = kafka.clone();
+    let options = CallOptions::until(now + kafka.settings().request_timeout);
+    Box::pin(async move {
+        let all =
+            |_| MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() };
+        let answer = ask(&kafka, Target::Any, all, options).await;
+        CallDone::Topics(answer.map_err(Error::from).map(|answer| {
+            let topics = answer.topics.into_iter().filter(|topic| !(topic.is_internal && without_internal));
+            topics.filter_map(|topic| Some(TopicName::from(&*topic.name?))).collect()
+        }))
+    })
 }
 
 async fn ask<R: Request>(

@@ -32,6 +32,7 @@ pub(crate) struct ConsumerSettings {
     pub(crate) session_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) max_poll_interval: Duration,
+    pub(crate) exclude_internal_topics: bool,
 }
 
 impl ConsumerSettings {
@@ -64,6 +65,7 @@ impl ConsumerSettings {
             session_timeout,
             heartbeat_interval,
             max_poll_interval: settings.millis("max.poll.interval.ms")?,
+            exclude_internal_topics: settings.flag("exclude.internal.topics")?,
             auto_commit_interval: (auto && group.is_some()).then_some(interval),
             group,
             auto_offset_reset: offset_reset(settings.text("auto.offset.reset")?)?,
@@ -208,8 +210,7 @@ const MEMBERSHIP: &[Row] = &[
         .doc("After this time without a poll a member leaves its group; as long does the group wait for it in a rebalance."),
     Row::new("exclude.internal.topics", Kind::Bool, "true")
         .importance(Importance::Medium)
-        .accepted("topics are not subscribed to by pattern")
-        .doc("Whether a pattern leaves Kafka's own topics out."),
+        .doc("Whether a subscription by names that match leaves Kafka's own topics out."),
 ];
 
 const JAVA: &[Row] = &[

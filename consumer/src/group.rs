@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::listener::Calling;
 use crate::lookup;
 use crate::machine::group::{Departure, Group};
+use crate::machine::pattern::TopicFilter;
 
 /// Whether a closing consumer leaves its group (KIP-1092).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +84,20 @@ impl Consumer {
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<(), Error> {
         let now = self.kafka.world().now();
         self.command(|reading| reading.subscribe(now, topics.into_iter().map(Into::into).collect()))
+    }
+
+    /// Subscribes to all topics whose names pass the filter, instead of those before. They are looked for at once, and again
+    /// every `metadata.max.age.ms`: topics that come later are found. Kafka's own are left out unless
+    /// `exclude.internal.topics` says otherwise. The filter has to be quick; it must not call the consumer.
+    ///
+    /// # Errors
+    /// As [`Consumer::subscribe`].
+    pub fn subscribe_matching(
+        &self,
+        filter: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let now = self.kafka.world().now();
+        self.command(|reading| reading.subscribe_matching(now, TopicFilter(Arc::new(filter))))
     }
 
     /// The topics that are subscribed to.

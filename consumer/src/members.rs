@@ -52,6 +52,9 @@ impl Driver {
         if reading.take_coordinator_doubt() {
             self.kafka.cluster().forget_coordinator(CoordinatorKind::Group, group);
         }
+        if reading.poll_listing(now) {
+            self.calls.push(calls::listing(&self.kafka, settings.exclude_internal_topics, now));
+        }
         while let Some(request) = reading.poll_membership(now) {
             if matches!(request, ClassicRequest::Join(..) | ClassicRequest::Sync(..)) {
                 // An earlier one is still waiting there, and would hold this one up.
@@ -90,6 +93,9 @@ impl Reading {
 
     /// Hands the answer to a member's request to the machine that asked.
     pub(crate) fn handle_member_answer(&mut self, now: Instant, done: CallDone, jitter: f64) {
+        if let CallDone::Topics(topics) = done {
+            return self.handle_listing(now, topics, jitter);
+        }
         let Some(group) = &mut self.group else { return };
         let classic = &mut group.classic;
         match done {
@@ -103,7 +109,7 @@ impl Reading {
                 }
                 classic.handle_left();
             }
-            CallDone::Answers(..) | CallDone::Commit(_) => {}
+            CallDone::Answers(..) | CallDone::Commit(_) | CallDone::Topics(_) => {}
         }
     }
 }

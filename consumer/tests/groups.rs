@@ -443,3 +443,33 @@ fn old_brokers_are_joined_in_their_versions() {
         assert!(error.to_string().contains("GroupInstanceId"), "{error}");
     });
 }
+
+#[test]
+fn topics_whose_names_match_are_found_now_and_later() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("orders-eu", 2).topic("other", 2));
+        let kafka = connect(&cluster).await;
+        let matching = || {
+            let member = courant_consumer::Consumer::builder(&kafka).group("g").auto_commit(false);
+            member
+                .subscribe_matching(|topic| topic.starts_with("orders-"))
+                .assignors([Assignor::CooperativeSticky])
+        };
+        let mut one = Seat::take(matching()).await;
+        one.run(ms(5_000)).await;
+        assert_eq!(one.consumer.subscription(), ["orders-eu"]);
+        assert_eq!(one.owned.len(), 2);
+        cluster.create_topic("orders-us", 3).unwrap();
+        let mut two = Seat::take(matching()).await;
+        // The second one sees the new topic at once, and with it the leader; the first looks again after five minutes.
+        together([&mut one, &mut two], ms(310_000)).await;
+        assert_eq!(one.owned.len() + two.owned.len(), 5);
+        assert_eq!(one.consumer.subscription(), ["orders-eu", "orders-us"]);
+        assert_eq!(one.errors.len() + two.errors.len(), 0);
+
+        // Another subscription ends the search.
+        one.consumer.subscribe(["other"]).unwrap();
+        together([&mut one, &mut two], ms(310_000)).await;
+        assert_eq!((one.owned.len(), two.owned.len()), (2, 5));
+    });
+}

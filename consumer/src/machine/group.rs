@@ -8,6 +8,7 @@ use courant_protocol::embedded::{Assignment, Subscription, VERSION};
 use courant_protocol::types::{ConsumerGroupMetadata, TopicName, TopicPartition};
 
 use super::election::Electing;
+use super::pattern::Pattern;
 use crate::assignor::{GroupCluster, LastAssignment, PartitionAssignor, RebalanceProtocol};
 use crate::error::Error;
 use crate::listener::Change;
@@ -19,6 +20,8 @@ pub(crate) struct GroupSettings {
     pub(crate) assignors: Vec<Arc<dyn PartitionAssignor>>,
     pub(crate) rack: Option<String>,
     pub(crate) max_poll_interval: Duration,
+    /// How often topics are looked for that match a pattern.
+    pub(crate) listing_interval: Duration,
 }
 
 impl GroupSettings {
@@ -99,6 +102,8 @@ pub(crate) struct Group {
     pub(crate) classic: Classic,
     /// What the application wants to read; none where it has not subscribed.
     pub(crate) topics: Option<BTreeSet<TopicName>>,
+    /// Where they are chosen by their names.
+    pub(crate) pattern: Option<Pattern>,
     /// What the last JoinGroup said of that.
     pub(crate) joined_topics: BTreeSet<TopicName>,
     pub(crate) last: BTreeMap<String, LastAssignment>,
@@ -135,6 +140,7 @@ impl Group {
             classic: Classic::new(now, settings.classic.clone()),
             protocol,
             topics: None,
+            pattern: None,
             joined_topics: BTreeSet::new(),
             last: BTreeMap::new(),
             notices: VecDeque::new(),
@@ -225,6 +231,7 @@ impl Group {
             self.classic.next_deadline(),
             self.stalls_at().or(bound),
             self.letting_go,
+            self.pattern.as_ref().and_then(|pattern| pattern.due),
             self.departure.map(|departure| departure.deadline),
         ];
         times.into_iter().flatten().min()

@@ -8,6 +8,7 @@
 //! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
 //! | `commit` | in which order offsets reach the coordinator |
 //! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
+//! | `pattern` | which topics are subscribed to where they are chosen by their names |
 pub(crate) mod buffer;
 pub(crate) mod commit;
 pub(crate) mod election;
@@ -16,6 +17,7 @@ pub(crate) mod fetcher;
 pub(crate) mod group;
 pub(crate) mod isolation;
 pub(crate) mod partition;
+pub(crate) mod pattern;
 pub(crate) mod position;
 pub(crate) mod reading;
 mod rebalance;

@@ -33,6 +33,7 @@ impl Reading {
         }
         let Some(group) = &mut self.group else { return Err(Error::no_group()) };
         group.topics = Some(topics);
+        group.pattern = None;
         group.classic.join(now);
         self.assignment_changed = true;
         self.recheck();
@@ -345,6 +346,9 @@ impl Reading {
             Ok(share) => share,
             Err(error) => return self.handle_bad_share(error),
         };
+        if group.adopt_matching(&assignment) {
+            self.assignment_changed = true;
+        }
         let wanted = group.topics.clone().unwrap_or_default();
         if assignment.partitions.iter().any(|partition| !wanted.contains(&partition.topic)) {
             group.classic.request_rejoin("received assignment does not match the current subscription");
@@ -425,7 +429,7 @@ impl Reading {
     }
 
     /// A subscription that has changed since the last join needs another one.
-    fn recheck(&mut self) {
+    pub(super) fn recheck(&mut self) {
         let Some(group) = &mut self.group else { return };
         if group.classic.is_stable()
             && group.topics.as_ref().is_some_and(|topics| *topics != group.joined_topics)
