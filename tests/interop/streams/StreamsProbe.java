@@ -2,14 +2,21 @@
 //
 //   describe FOLDER                      writes NAME.describe for every topology
 //   drive FOLDER                         writes NAME.records: each record that goes in, and all that come out of it
+//   run BOOTSTRAP                        runs applications on a cluster, one for each line of standard input: application id,
+//                                        topology, prefix of its inputs, prefix of its outputs; ends each when it has read
+//                                        everything, and says so by `done`
 //
 // A line of records: `in` or `out`, topic, timestamp, key, value, headers (name=value, …), tab-separated, bytes in hex, `-`
 // for null. What comes out of a record stands behind it, by the topic's name, then in order.
 
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -17,12 +24,20 @@ import java.util.Properties;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.LongSerializer;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.TestInputTopic;
@@ -34,6 +49,10 @@ public final class StreamsProbe {
     private static final int RECORDS_PER_TOPIC = 60;
 
     public static void main(final String[] arguments) throws Exception {
+        if (arguments[0].equals("run")) {
+            run(arguments[1]);
+            return;
+        }
         final Path folder = Path.of(arguments[1]);
         Files.createDirectories(folder);
         for (final Map.Entry<String, Topologies.Entry> entry : Topologies.all().entrySet()) {
@@ -73,6 +92,70 @@ public final class StreamsProbe {
                 }
             }
         }
+    }
+
+    private static void run(final String bootstrap) throws Exception {
+        final BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        try (Admin admin = Admin.create(Map.of(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap))) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                final String[] fields = line.split("\t", -1);
+                Topologies.inputs = fields[2];
+                Topologies.outputs = fields[3];
+                final StreamsBuilder builder = new StreamsBuilder();
+                Topologies.all().get(fields[1]).build().accept(builder);
+                try (KafkaStreams streams = new KafkaStreams(builder.build(), settings(bootstrap, fields[0]))) {
+                    streams.start();
+                    while (!hasReadEverything(admin, fields[0])) {
+                        Thread.sleep(200);
+                    }
+                    streams.close(Duration.ofSeconds(20));
+                }
+                System.out.println("done");
+            }
+        }
+    }
+
+    private static Properties settings(final String bootstrap, final String application) throws Exception {
+        final Properties properties = new Properties();
+        properties.put(StreamsConfig.APPLICATION_ID_CONFIG, application);
+        properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
+        properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
+        properties.put(StreamsConfig.STATE_DIR_CONFIG, Files.createTempDirectory("streams-probe").toString());
+        properties.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        properties.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 200);
+        // Records of both sides of a join come in the order of their times, however late they arrive.
+        properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, 3_000);
+        // What passed a repartition topic stays there, to be compared.
+        properties.put(StreamsConfig.REPARTITION_PURGE_INTERVAL_MS_CONFIG, 3_600_000);
+        properties.put(StreamsConfig.producerPrefix("linger.ms"), 5);
+        return properties;
+    }
+
+    /** Whether all partitions that the members have are committed up to their ends. */
+    private static boolean hasReadEverything(final Admin admin, final String application) throws Exception {
+        final ConsumerGroupDescription group;
+        try {
+            group = admin.describeConsumerGroups(List.of(application)).all().get().get(application);
+        } catch (final ExecutionException notYet) {
+            return false;
+        }
+        if (group.groupState() != GroupState.STABLE) {
+            return false;
+        }
+        final Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+        group.members().forEach(member -> member.assignment().topicPartitions().forEach(tp -> asked.put(tp, OffsetSpec.latest())));
+        if (asked.isEmpty()) {
+            return false;
+        }
+        final var committed = admin.listConsumerGroupOffsets(application).partitionsToOffsetAndMetadata().get();
+        for (final var end : admin.listOffsets(asked).all().get().entrySet()) {
+            final var reached = committed.get(end.getKey());
+            if (end.getValue().offset() > (reached == null ? 0 : reached.offset())) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static String line(final TestRecord<byte[], byte[]> record) {

@@ -40,6 +40,18 @@ final class Topologies {
     private static final Produced<String, String> TO_TEXTS = Produced.with(S, S);
     private static final Produced<String, Long> TO_LONGS = Produced.with(S, L);
 
+    /** What stands before the names of the topics that are read, and of those that are written. */
+    static String inputs = "";
+    static String outputs = "";
+
+    private static String in(final String topic) {
+        return inputs + topic;
+    }
+
+    private static String out(final String topic) {
+        return outputs + topic;
+    }
+
     static Map<String, Entry> all() {
         final Map<String, Entry> all = new LinkedHashMap<>();
         all.put("stateless", entry(Topologies::stateless, "texts", 's'));
@@ -124,260 +136,260 @@ final class Topologies {
     }
 
     private static void stateless(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .filter((key, text) -> text != null && !text.startsWith("w1"))
             .filterNot((key, text) -> text != null && text.endsWith("w2"))
             .mapValues((key, text) -> upper(text))
             .peek((key, text) -> { })
             .flatMapValues((key, text) -> words(text))
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void keyChanging(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .filter((key, text) -> text != null)
             .selectKey((key, text) -> key == null ? "none" : key + key)
             .map((key, text) -> KeyValue.pair(text, key))
             .flatMap((key, text) -> words(key).stream().map(word -> KeyValue.pair(word, text)).toList())
-            .to("out", TO_TEXTS);
-        builder.stream("texts", TEXTS).foreach((key, text) -> { });
+            .to(out("out"), TO_TEXTS);
+        builder.stream(in("texts"), TEXTS).foreach((key, text) -> { });
     }
 
     private static void branches(final StreamsBuilder builder) {
-        final Map<String, KStream<String, Long>> branches = builder.stream("longs", LONGS).split()
+        final Map<String, KStream<String, Long>> branches = builder.stream(in("longs"), LONGS).split()
             .branch((key, number) -> number != null && number < 20)
             .branch((key, number) -> number != null && number < 60)
             .defaultBranch();
-        branches.get("KSTREAM-BRANCH-00000000011").to("small", TO_LONGS);
-        branches.get("KSTREAM-BRANCH-00000000012").to("middle", TO_LONGS);
-        branches.get("KSTREAM-BRANCH-00000000010").to("others", TO_LONGS);
+        branches.get("KSTREAM-BRANCH-00000000011").to(out("small"), TO_LONGS);
+        branches.get("KSTREAM-BRANCH-00000000012").to(out("middle"), TO_LONGS);
+        branches.get("KSTREAM-BRANCH-00000000010").to(out("others"), TO_LONGS);
     }
 
     private static void branchesNamed(final StreamsBuilder builder) {
-        final Map<String, KStream<String, Long>> branches = builder.stream("longs", LONGS).split(Named.as("by-size-"))
+        final Map<String, KStream<String, Long>> branches = builder.stream(in("longs"), LONGS).split(Named.as("by-size-"))
             .branch((key, number) -> number != null && number < 20, Branched.as("small"))
             .branch((key, number) -> number != null && number < 60)
             .noDefaultBranch();
-        branches.get("by-size-small").to("small", TO_LONGS);
-        branches.get("by-size-2").to("middle", TO_LONGS);
+        branches.get("by-size-small").to(out("small"), TO_LONGS);
+        branches.get("by-size-2").to(out("middle"), TO_LONGS);
     }
 
     private static void merge(final StreamsBuilder builder) {
-        final KStream<String, String> upper = builder.stream("texts", TEXTS).mapValues((key, text) -> upper(text));
-        upper.merge(builder.stream("more", TEXTS)).to("out", TO_TEXTS);
+        final KStream<String, String> upper = builder.stream(in("texts"), TEXTS).mapValues((key, text) -> upper(text));
+        upper.merge(builder.stream(in("more"), TEXTS)).to(out("out"), TO_TEXTS);
     }
 
     private static void diamond(final StreamsBuilder builder) {
-        final KStream<String, Long> longs = builder.stream("longs", LONGS);
+        final KStream<String, Long> longs = builder.stream(in("longs"), LONGS);
         final KStream<String, Long> doubled = longs.mapValues((key, number) -> number == null ? null : number * 2);
         final KStream<String, Long> large = longs.filter((key, number) -> isLarge(number));
-        doubled.merge(large).to("out", TO_LONGS);
-        longs.to("out", TO_LONGS);
+        doubled.merge(large).to(out("out"), TO_LONGS);
+        longs.to(out("out"), TO_LONGS);
     }
 
     private static void sameTopicTwice(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS).mapValues((key, text) -> upper(text)).to("upper", TO_TEXTS);
-        builder.stream("texts", TEXTS).flatMapValues((key, text) -> words(text)).to("words", TO_TEXTS);
+        builder.stream(in("texts"), TEXTS).mapValues((key, text) -> upper(text)).to(out("upper"), TO_TEXTS);
+        builder.stream(in("texts"), TEXTS).flatMapValues((key, text) -> words(text)).to(out("words"), TO_TEXTS);
     }
 
     private static void wordCount(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMapValues((key, text) -> words(text))
             .groupBy((key, word) -> word, Grouped.with(S, S))
             .count(kept("counts", L))
             .toStream()
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void countNumbered(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS).groupByKey().count().toStream().to("counted", TO_LONGS);
+        builder.stream(in("texts"), TEXTS).groupByKey().count().toStream().to(out("counted"), TO_LONGS);
     }
 
     private static void countMaterialized(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMapValues((key, text) -> words(text))
             .groupBy((key, word) -> word, Grouped.with(S, S))
             .count(Materialized.with(S, L))
             .toStream()
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void reduce(final StreamsBuilder builder) {
-        builder.stream("longs", LONGS).groupByKey().reduce(Long::sum, kept("totals", L)).toStream().to("totals", TO_LONGS);
+        builder.stream(in("longs"), LONGS).groupByKey().reduce(Long::sum, kept("totals", L)).toStream().to(out("totals"), TO_LONGS);
     }
 
     private static void aggregateRekeyed(final StreamsBuilder builder) {
-        builder.stream("longs", LONGS)
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .selectKey((key, number) -> number % 2 == 0 ? "even" : "odd")
             .groupByKey(Grouped.with(S, L))
             .aggregate(() -> "", (key, number, all) -> all.length() > 20 ? "" + number : all + "," + number, kept("lists", S))
             .toStream()
-            .to("lists", TO_TEXTS);
+            .to(out("lists"), TO_TEXTS);
     }
 
     private static void groupingShared(final StreamsBuilder builder) {
-        final KGroupedStream<String, Long> grouped = builder.stream("longs", LONGS)
+        final KGroupedStream<String, Long> grouped = builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .groupBy((key, number) -> "k" + number % 3, Grouped.with("thirds", S, L));
-        grouped.count(kept("counts", L)).toStream().to("counts", TO_LONGS);
-        grouped.reduce(Math::max, kept("largest", L)).toStream().to("largest", TO_LONGS);
+        grouped.count(kept("counts", L)).toStream().to(out("counts"), TO_LONGS);
+        grouped.reduce(Math::max, kept("largest", L)).toStream().to(out("largest"), TO_LONGS);
     }
 
     private static void groupingUnnamedTwice(final StreamsBuilder builder) {
-        final KGroupedStream<String, Long> grouped = builder.stream("longs", LONGS)
+        final KGroupedStream<String, Long> grouped = builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .groupBy((key, number) -> "k" + number % 3, Grouped.with(S, L));
-        grouped.count().toStream().to("counts", TO_LONGS);
-        grouped.reduce(Math::max).toStream().to("largest", TO_LONGS);
+        grouped.count().toStream().to(out("counts"), TO_LONGS);
+        grouped.reduce(Math::max).toStream().to(out("largest"), TO_LONGS);
     }
 
     private static void tumblingCount(final StreamsBuilder builder) {
-        final TimeWindowedKStream<String, String> windows = builder.stream("texts", TEXTS).groupByKey().windowedBy(tumbling());
-        windows.count(keptWindows("per-window", L)).toStream().to("counted", windowed(10_000, L));
+        final TimeWindowedKStream<String, String> windows = builder.stream(in("texts"), TEXTS).groupByKey().windowedBy(tumbling());
+        windows.count(keptWindows("per-window", L)).toStream().to(out("counted"), windowed(10_000, L));
     }
 
     private static void tumblingNumbered(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS).groupByKey().windowedBy(tumbling()).count()
+        builder.stream(in("texts"), TEXTS).groupByKey().windowedBy(tumbling()).count()
             .toStream((windowed, count) -> windowed.key() + "@" + windowed.window().start())
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void hoppingAggregate(final StreamsBuilder builder) {
-        builder.stream("longs", LONGS)
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .groupByKey()
             .windowedBy(hopping())
             .aggregate(() -> 0L, (key, number, sum) -> sum + number, keptWindows("sums", L))
             .toStream()
-            .to("sums", windowed(12_000, L));
+            .to(out("sums"), windowed(12_000, L));
     }
 
     private static void hoppingReduceRekeyed(final StreamsBuilder builder) {
-        builder.stream("longs", LONGS)
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .groupBy((key, number) -> "k" + number % 4, Grouped.with(S, L))
             .windowedBy(hopping())
             .reduce(Math::min, Materialized.<String, Long, WindowStore<Bytes, byte[]>>with(S, L).withRetention(Duration.ofMinutes(1)))
             .toStream()
-            .to("least", windowed(12_000, L));
+            .to(out("least"), windowed(12_000, L));
     }
 
     private static void table(final StreamsBuilder builder) {
-        builder.table("names", TEXTS, kept("names", S)).toStream().to("out", TO_TEXTS);
+        builder.table(in("names"), TEXTS, kept("names", S)).toStream().to(out("out"), TO_TEXTS);
     }
 
     private static void tableNotKept(final StreamsBuilder builder) {
-        builder.table("names", TEXTS).toStream().to("out", TO_TEXTS);
+        builder.table(in("names"), TEXTS).toStream().to(out("out"), TO_TEXTS);
     }
 
     private static void tableOperators(final StreamsBuilder builder) {
-        final KTable<String, Long> balances = builder.table("balances", LONGS, kept("balances", L));
-        balances.filter((key, cents) -> cents > 50).toStream().to("large", TO_LONGS);
-        balances.filterNot((key, cents) -> cents > 50).mapValues((key, cents) -> "c" + cents).toStream().to("texts-out", TO_TEXTS);
+        final KTable<String, Long> balances = builder.table(in("balances"), LONGS, kept("balances", L));
+        balances.filter((key, cents) -> cents > 50).toStream().to(out("large"), TO_LONGS);
+        balances.filterNot((key, cents) -> cents > 50).mapValues((key, cents) -> "c" + cents).toStream().to(out("texts-out"), TO_TEXTS);
     }
 
     private static void tableOperatorsKept(final StreamsBuilder builder) {
-        builder.table("balances", LONGS)
+        builder.table(in("balances"), LONGS)
             .filter((key, cents) -> cents > 20, kept("above-20", L))
             .filterNot((key, cents) -> cents > 80, Materialized.with(S, L))
             .mapValues((key, cents) -> "c" + cents, kept("as-text", S))
             .mapValues((key, text) -> text + "!", Materialized.with(S, S))
             .toStream()
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void join(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", TEXTS);
-        builder.stream("longs", LONGS).join(names, (number, name) -> name + ":" + number).to("out", TO_TEXTS);
+        final KTable<String, String> names = builder.table(in("names"), TEXTS);
+        builder.stream(in("longs"), LONGS).join(names, (number, name) -> name + ":" + number).to(out("out"), TO_TEXTS);
     }
 
     private static void leftJoin(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", TEXTS, kept("names", S));
-        builder.stream("longs", LONGS).leftJoin(names, (number, name) -> name + ":" + number).to("out", TO_TEXTS);
+        final KTable<String, String> names = builder.table(in("names"), TEXTS, kept("names", S));
+        builder.stream(in("longs"), LONGS).leftJoin(names, (number, name) -> name + ":" + number).to(out("out"), TO_TEXTS);
     }
 
     private static void leftJoinRekeyed(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", TEXTS);
-        builder.stream("longs", LONGS)
+        final KTable<String, String> names = builder.table(in("names"), TEXTS);
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .map((key, number) -> KeyValue.pair(key, number + 1))
             .leftJoin(names, (number, name) -> name + ":" + number, Joined.with(S, L, S))
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void joinRekeyedTwice(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", TEXTS);
-        final KTable<String, Long> balances = builder.table("balances", LONGS);
-        final KStream<String, Long> rekeyed = builder.stream("longs", LONGS)
+        final KTable<String, String> names = builder.table(in("names"), TEXTS);
+        final KTable<String, Long> balances = builder.table(in("balances"), LONGS);
+        final KStream<String, Long> rekeyed = builder.stream(in("longs"), LONGS)
             .filter((key, number) -> key != null && number != null)
             .map((key, number) -> KeyValue.pair(key, number + 1));
-        rekeyed.join(names, (number, name) -> name + ":" + number, Joined.with(S, L, S)).to("with-names", TO_TEXTS);
-        rekeyed.join(balances, (number, cents) -> cents + ":" + number, Joined.with(S, L, L)).to("with-balances", TO_TEXTS);
+        rekeyed.join(names, (number, name) -> name + ":" + number, Joined.with(S, L, S)).to(out("with-names"), TO_TEXTS);
+        rekeyed.join(balances, (number, cents) -> cents + ":" + number, Joined.with(S, L, L)).to(out("with-balances"), TO_TEXTS);
     }
 
     private static void joinNamed(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", TEXTS);
-        builder.stream("longs", LONGS)
+        final KTable<String, String> names = builder.table(in("names"), TEXTS);
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> key != null && number != null)
             .map((key, number) -> KeyValue.pair(key, number + 1))
             .join(names, (number, name) -> name + ":" + number, Joined.with(S, L, S, "with-names"))
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void joinWithView(final StreamsBuilder builder) {
-        final KTable<String, String> view = builder.table("balances", LONGS)
+        final KTable<String, String> view = builder.table(in("balances"), LONGS)
             .filter((key, cents) -> cents > 40)
             .mapValues((key, cents) -> "c" + cents);
-        builder.stream("longs", LONGS).join(view, (number, text) -> text + ":" + number).to("out", TO_TEXTS);
+        builder.stream(in("longs"), LONGS).join(view, (number, text) -> text + ":" + number).to(out("out"), TO_TEXTS);
     }
 
     private static void joinWithOwnCounts(final StreamsBuilder builder) {
-        final KStream<String, String> texts = builder.stream("texts", TEXTS);
+        final KStream<String, String> texts = builder.stream(in("texts"), TEXTS);
         final KTable<String, Long> counts = texts.groupByKey().count(kept("counts", L));
-        texts.join(counts, (text, count) -> text + "#" + count).to("out", TO_TEXTS);
+        texts.join(counts, (text, count) -> text + "#" + count).to(out("out"), TO_TEXTS);
     }
 
     private static void repartition(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .repartition(Repartitioned.<String, String>as("wide").withKeySerde(S).withValueSerde(S).withNumberOfPartitions(3))
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void repartitionNumbered(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMap((key, text) -> words(text).stream().map(word -> KeyValue.pair(word, text)).toList())
             .repartition(Repartitioned.with(S, S))
             .groupByKey()
             .count()
             .toStream()
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void named(final StreamsBuilder builder) {
-        final KTable<String, String> names = builder.table("names", Consumed.with(S, S).withName("read-names"), kept("names", S));
-        builder.stream("texts", Consumed.with(S, S).withName("read-texts"))
+        final KTable<String, String> names = builder.table(in("names"), Consumed.with(S, S).withName("read-names"), kept("names", S));
+        builder.stream(in("texts"), Consumed.with(S, S).withName("read-texts"))
             .filter((key, text) -> text != null, Named.as("with-text"))
             .mapValues((key, text) -> upper(text), Named.as("upper"))
             .join(names, (text, name) -> text + "/" + name, Joined.with(S, S, S, "add-name"))
             .groupBy((key, text) -> text, Grouped.with("by-text", S, S))
             .count(Named.as("count-texts"), kept("counts", L))
             .toStream(Named.as("counts-as-stream"))
-            .to("counted", Produced.with(S, L).withName("write-counts"));
+            .to(out("counted"), Produced.with(S, L).withName("write-counts"));
     }
 
     private static void twoPipelines(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMapValues((key, text) -> words(text))
             .groupBy((key, word) -> word, Grouped.with(S, S))
             .count()
             .toStream()
-            .to("counted", TO_LONGS);
-        builder.stream("longs", LONGS).groupByKey().reduce(Long::sum).toStream().to("totals", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
+        builder.stream(in("longs"), LONGS).groupByKey().reduce(Long::sum).toStream().to(out("totals"), TO_LONGS);
     }
 
     private static void chainOfCounts(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMapValues((key, text) -> words(text))
             .groupBy((key, word) -> word, Grouped.with("by-word", S, S))
             .count(kept("per-word", L))
@@ -385,29 +397,29 @@ final class Topologies {
             .groupBy((word, count) -> "n" + count, Grouped.with("by-count", S, L))
             .count(kept("per-count", L))
             .toStream()
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void windowedRekeyed(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS)
+        builder.stream(in("texts"), TEXTS)
             .flatMapValues((key, text) -> words(text))
             .groupBy((key, word) -> word, Grouped.with("by-word", S, S))
             .windowedBy(tumbling())
             .count(keptWindows("per-window", L))
             .toStream()
             .map((windowed, count) -> KeyValue.pair(windowed.key(), windowed.window().start() + ":" + count))
-            .to("out", TO_TEXTS);
+            .to(out("out"), TO_TEXTS);
     }
 
     private static void filteredCounts(final StreamsBuilder builder) {
-        builder.stream("texts", TEXTS).groupByKey().count(kept("counts", L))
+        builder.stream(in("texts"), TEXTS).groupByKey().count(kept("counts", L))
             .filterNot((key, count) -> count > 2 && count < 5)
             .toStream()
-            .to("counted", TO_LONGS);
+            .to(out("counted"), TO_LONGS);
     }
 
     private static void filteredWindows(final StreamsBuilder builder) {
-        builder.stream("longs", LONGS)
+        builder.stream(in("longs"), LONGS)
             .filter((key, number) -> number != null)
             .groupByKey()
             .windowedBy(hopping())
@@ -415,16 +427,16 @@ final class Topologies {
             .filter((windowed, sum) -> sum > 100)
             .mapValues((windowed, sum) -> sum * 2)
             .toStream()
-            .to("sums", windowed(12_000, L));
+            .to(out("sums"), windowed(12_000, L));
     }
 
     private static void wide(final StreamsBuilder builder) {
-        final KStream<String, Long> longs = builder.stream("longs", LONGS);
-        longs.filter((key, number) -> isLarge(number)).mapValues((key, number) -> number + 1).to("a", TO_LONGS);
-        longs.filterNot((key, number) -> isLarge(number)).to("b", TO_LONGS);
-        longs.peek((key, number) -> { }).filter((key, number) -> isLarge(number)).filter((key, number) -> true).to("c", TO_LONGS);
-        longs.groupByKey().count().toStream().to("d", TO_LONGS);
+        final KStream<String, Long> longs = builder.stream(in("longs"), LONGS);
+        longs.filter((key, number) -> isLarge(number)).mapValues((key, number) -> number + 1).to(out("a"), TO_LONGS);
+        longs.filterNot((key, number) -> isLarge(number)).to(out("b"), TO_LONGS);
+        longs.peek((key, number) -> { }).filter((key, number) -> isLarge(number)).filter((key, number) -> true).to(out("c"), TO_LONGS);
+        longs.groupByKey().count().toStream().to(out("d"), TO_LONGS);
         longs.foreach((key, number) -> { });
-        longs.mapValues((key, number) -> number == null ? null : "t" + number).to("e", TO_TEXTS);
+        longs.mapValues((key, number) -> number == null ? null : "t" + number).to(out("e"), TO_TEXTS);
     }
 }
