@@ -95,8 +95,12 @@ impl<K: 'static, V, A: 'static> Aggregate<K, V, A> {
         run: &mut Run<'_>,
     ) -> Result<Option<Record<K, Change<A>>>, ProcessError> {
         let offset = record.offset;
-        let (Some(key), Some(value)) = (record.key.take(), record.value.take()) else {
-            run.dropped(offset, if record.key.is_none() { Dropped::NullKey } else { Dropped::NullValue });
+        let Some(key) = record.key.take() else {
+            run.dropped(offset, Dropped::NullKey);
+            return Ok(None);
+        };
+        let Some(value) = record.value.take() else {
+            run.dropped(offset, Dropped::NullValue);
             return Ok(None);
         };
         let Some(bytes) = self.store.key(&key, run, offset)? else {

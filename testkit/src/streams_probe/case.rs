@@ -51,11 +51,12 @@ pub(crate) enum Side {
 }
 
 impl Case {
-    /// The application's id. Both are equally long, and none begins as another, so that names can be compared.
+    /// The application's id. It has no dash, so that the names of its topics cannot be taken for another's.
     pub(crate) fn application(&self, side: Side) -> String {
+        let name = self.name.replace('-', "_");
         match side {
-            Side::Java => format!("java.{}", self.name),
-            Side::Ours => format!("ours.{}", self.name),
+            Side::Java => format!("java.{name}"),
+            Side::Ours => format!("ours.{name}"),
         }
     }
 

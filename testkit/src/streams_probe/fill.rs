@@ -1,5 +1,5 @@
 //! The records that both read.
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use courant_admin::{Admin, NewTopic};
@@ -13,12 +13,16 @@ const TOPICS: [(&str, bool); 5] =
     [("texts", false), ("more", false), ("names", false), ("longs", true), ("balances", true)];
 /// How many records a topic gets.
 const RECORDS: i64 = 200;
-/// The first record's time.
-const BEGINNING: i64 = 1_700_000_000_000;
+/// How long ago the first record was. A broker deletes what has become too old for a changelog of windows.
+const AGE_MS: u128 = 3_600_000;
+/// The first record's time is a multiple of this, so that windows begin at the same records in every run.
+const ALIGNMENT_MS: u128 = 60_000;
 
 /// Creates the topics and fills them.
 pub(crate) async fn inputs(kafka: &Kafka) -> Result<()> {
     let admin = Admin::new(kafka);
+    let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+    let beginning = i64::try_from((now_ms - AGE_MS) / ALIGNMENT_MS * ALIGNMENT_MS)?;
     let producer = Producer::builder(kafka).linger(Duration::from_millis(20)).start().await?;
     for inputs in [Inputs::One, Inputs::Three] {
         let name = |topic: &str| format!("{}{topic}", inputs.prefix());
@@ -27,7 +31,9 @@ pub(crate) async fn inputs(kafka: &Kafka) -> Result<()> {
         let mut chance = Chance(42);
         for (place, (topic, is_number)) in (0..).zip(TOPICS) {
             for index in 0..RECORDS {
-                let record = record(&mut chance, name(topic), place, index, is_number, inputs);
+                let time = beginning + time(&mut chance, place, index);
+                let keyless = Some(i32::try_from(index)? % inputs.partitions()).filter(|_| chance.one_in(10));
+                let record = record(&mut chance, name(topic), index, keyless, is_number).timestamp(time);
                 drop(producer.enqueue(record).await?);
             }
         }
@@ -37,23 +43,18 @@ pub(crate) async fn inputs(kafka: &Kafka) -> Result<()> {
     Ok(())
 }
 
-/// A record: of 200 no two have the same time in any topic; some are late, some have no key, some no value.
-fn record(
-    chance: &mut Chance,
-    topic: String,
-    place: i64,
-    index: i64,
-    is_number: bool,
-    inputs: Inputs,
-) -> Record {
+/// When a record happens, from the first one on. Some are late; no two, of all topics, have the same time.
+fn time(chance: &mut Chance, place: i64, index: i64) -> i64 {
     let late = if chance.one_in(6) { chance.below(40) } else { 0 };
-    let timestamp = BEGINNING + 700 * (index - late) + (index * 3 + place * 601) % 699;
-    let mut record = Record::to(topic).timestamp(timestamp);
-    if chance.one_in(10) {
-        record = record.partition(i32::try_from(index).unwrap_or(0) % inputs.partitions());
-    } else {
-        record = record.key(format!("k{}", chance.below(7)));
-    }
+    1_000 * (index - late).max(0) + index * 5 + place
+}
+
+/// A record with a key, or one without for a partition. Some have no value, some have a header.
+fn record(chance: &mut Chance, topic: String, index: i64, keyless: Option<i32>, is_number: bool) -> Record {
+    let mut record = match keyless {
+        Some(partition) => Record::to(topic).partition(partition),
+        None => Record::to(topic).key(format!("k{}", chance.below(7))),
+    };
     if !chance.one_in(8) {
         record = match is_number {
             true => record.value(chance.below(100).to_be_bytes().to_vec()),

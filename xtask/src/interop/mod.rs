@@ -10,6 +10,7 @@
 //! | `client` | the four commands, in each client's way |
 //! | `kcat` | kcat's own command line and JSON |
 //! | `groups` | foreign clients as members of groups |
+//! | `streams` | Kafka Streams and ours, the same topologies |
 //! | `broker` | the mock's binary or real Kafka |
 //! | `batches` | reads the log's batch headers by a request of our own |
 //! | `tools` | installs what is missing |
@@ -22,6 +23,7 @@ mod groups;
 mod kcat;
 mod record;
 mod run;
+mod streams;
 mod tools;
 
 pub(crate) use broker::build;

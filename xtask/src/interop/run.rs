@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::broker::Broker;
 use super::client::Client;
 use super::record::Record;
-use super::{batches, dataset, groups, tools};
+use super::{batches, dataset, groups, streams, tools};
 use crate::steps::Count;
 
 /// Kafka's codecs under the names that every client uses.
@@ -22,11 +22,13 @@ pub(crate) enum Part {
     Groups,
     /// Java's group and admin calls, step by step
     Steps,
+    /// The same topologies by Kafka Streams and by ours, always on real Kafka
+    Streams,
 }
 
 /// Runs all comparisons against the mock, or against real Kafka of a version; prints a line for each.
 pub(crate) fn run(root: &Path, kafka: Option<&str>) -> Result<Count> {
-    run_parts(root, kafka, &[Part::Records, Part::Groups, Part::Steps])
+    run_parts(root, kafka, &[Part::Records, Part::Groups, Part::Steps, Part::Streams])
 }
 
 /// Runs some of the comparisons.
@@ -37,6 +39,7 @@ pub(crate) fn run_parts(root: &Path, kafka: Option<&str>, parts: &[Part]) -> Res
             Part::Records => records(root, kafka)?,
             Part::Groups => groups(root, kafka)?,
             Part::Steps => steps(root, kafka)?,
+            Part::Streams => streams::run(root, kafka.unwrap_or(tools::KAFKA_VERSION))?,
         });
     }
     Ok(count)

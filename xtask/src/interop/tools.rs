@@ -21,7 +21,7 @@ const KAFKAJS: &str = "kafkajs@2.2.4";
 /// Our programs with Java's clients.
 const JAVA: [&str; 3] = ["Probe.java", "Member.java", "Steps.java"];
 /// Whose jars Java's clients are taken from.
-const KAFKA_VERSION: &str = "4.3.1";
+pub(super) const KAFKA_VERSION: &str = "4.3.1";
 
 /// Every client, ready to run.
 pub(crate) fn clients(root: &Path) -> Result<Vec<Client>> {

@@ -119,8 +119,7 @@ fn problem(short: &str, allowed: &[&str], publishes: bool, dependency: &Value) -
         return Some(format!("is published and may not import {name}"));
     }
     // A crate's tests may ask for features of the crate itself.
-    let fits =
-        allowed.contains(&import) || allowed == ANYTHING_PUBLISHED || (for_tests && import == short);
+    let fits = allowed.contains(&import) || allowed == ANYTHING_PUBLISHED || (for_tests && import == short);
     (!fits).then(|| format!("may not import {name}"))
 }
 
