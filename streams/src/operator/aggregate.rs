@@ -1,16 +1,21 @@
 //! `aggregate`: a value per key that grows with each record, and the table of all of them.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
-//! use courant_streams::Store;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let words = builder.stream::<String, String>("words", (Utf8, Utf8)).group_by_key();
 //! let letters = words.aggregate(Store::named("letters", (Utf8, I64Be)), || 0, |_, word, sum| *sum += word.len() as i64);
 //! letters.to_stream().to("letters", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000001 (stores: [letters])"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (words, letters) = (driver.input("words", (Utf8, Utf8)), driver.output("letters", (Utf8, I64Be)));
+//! driver.send(&words, "k", "to", 0)?;
+//! driver.send(&words, "k", "be", 1)?;
+//! let found = driver.drain(&letters)?;
+//! assert_eq!(found.iter().map(|record| record.value).collect::<Vec<_>>(), [Some(2), Some(4)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -1,15 +1,20 @@
 //! `count`: how many records each key has.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
-//! use courant_streams::Store;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let visits = builder.stream::<String, String>("visits", (Utf8, Utf8)).group_by_key();
-//! visits.count(Store::numbered((Utf8, I64Be))).to_stream().to("counts", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000001]"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//! visits.count(Store::named("visits", (Utf8, I64Be))).to_stream().to("counts", (Utf8, I64Be));
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (visits, counts) = (driver.input("visits", (Utf8, Utf8)), driver.output("counts", (Utf8, I64Be)));
+//! driver.send(&visits, "home", "Ada", 0)?;
+//! driver.send(&visits, "home", "Bob", 1)?;
+//! let found = driver.drain(&counts)?;
+//! assert_eq!(found.iter().map(|record| record.value).collect::<Vec<_>>(), [Some(1), Some(2)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use super::aggregate::{Folding, aggregate};
 use crate::dsl::{KGroupedStream, KTable, Store};

@@ -1,14 +1,20 @@
 //! `filter` and `filter_not`: records that a predicate is true of, or not.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let numbers = builder.stream::<String, i64>("numbers", (Utf8, I64Be));
 //! numbers.filter(|_, number| *number > 9).to("large", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KSTREAM-FILTER-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (numbers, large) = (driver.input("numbers", (Utf8, I64Be)), driver.output("large", (Utf8, I64Be)));
+//! driver.send(&numbers, "a", 9, 0)?;
+//! driver.send(&numbers, "b", 10, 1)?;
+//! let found = driver.drain(&large)?;
+//! assert_eq!(found.iter().map(|record| record.value).collect::<Vec<_>>(), [Some(10)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -1,15 +1,20 @@
 //! `flat_map`: any number of records, with new keys and values, for each record.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
 //! let letters = |_: Option<String>, line: String| line.chars().map(|c| (c.to_string(), 1)).collect::<Vec<_>>();
 //! lines.flat_map(letters).to("letters", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KSTREAM-FLATMAP-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, letters) = (driver.input("lines", (Utf8, Utf8)), driver.output("letters", (Utf8, I64Be)));
+//! driver.send(&lines, "k", "be", 0)?;
+//! let found = driver.drain(&letters)?;
+//! assert_eq!(found.iter().filter_map(|record| record.key.as_deref()).collect::<Vec<_>>(), ["b", "e"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -1,14 +1,23 @@
 //! `for_each`: does something with each record, and ends there.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicUsize, Ordering};
 //! use courant_streams::codec::Utf8;
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
+//! let seen = Arc::new(AtomicUsize::new(0));
+//! let counter = Arc::clone(&seen);
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
-//! lines.for_each(|key, line| println!("{key:?}: {line:?}"));
-//! assert!(builder.build()?.describe().contains("KSTREAM-FOREACH-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//! lines.for_each(move |_, _| drop(counter.fetch_add(1, Ordering::Relaxed)));
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let lines = driver.input("lines", (Utf8, Utf8));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! driver.settle()?;
+//! assert_eq!(seen.load(Ordering::Relaxed), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -1,16 +1,20 @@
 //! `group_by`: groups a stream by a new key; its records pass a repartition topic.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
-//! use courant_streams::Store;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let words = builder.stream::<String, String>("words", (Utf8, Utf8));
 //! let counts = words.group_by("by-word", (Utf8, Utf8), |_, word| word.clone());
 //! counts.count(Store::named("counts", (Utf8, I64Be))).to_stream().to("counts", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("topics: [by-word-repartition]"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (words, counts) = (driver.input("words", (Utf8, Utf8)), driver.output("counts", (Utf8, I64Be)));
+//! driver.send(&words, "line 1", "be", 0)?;
+//! driver.send(&words, "line 2", "be", 1)?;
+//! assert_eq!(driver.drain_latest(&counts)?, [("be".to_owned(), 2)].into());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::marker::PhantomData;
 

@@ -1,15 +1,19 @@
 //! `group_by_key`: groups a stream by the keys that it has.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
-//! use courant_streams::Store;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let visits = builder.stream::<String, String>("visits", (Utf8, Utf8)).group_by_key();
 //! visits.count(Store::named("per-page", (Utf8, I64Be))).to_stream().to("counts", (Utf8, I64Be));
-//! assert!(!builder.build()?.describe().contains("repartition"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (visits, counts) = (driver.input("visits", (Utf8, Utf8)), driver.output("counts", (Utf8, I64Be)));
+//! driver.send(&visits, "home", "Ada", 0)?;
+//! driver.send(&visits, "home", "Bob", 1)?;
+//! assert_eq!(driver.drain_latest(&counts)?, [("home".to_owned(), 2)].into());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::marker::PhantomData;
 

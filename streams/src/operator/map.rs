@@ -1,14 +1,19 @@
 //! `map`: a new key and a new value for each record.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
 //! lines.map(|_, line| (line.len() as i64, line)).to("by-length", (I64Be, Utf8));
-//! assert!(builder.build()?.describe().contains("KSTREAM-MAP-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, lengths) = (driver.input("lines", (Utf8, Utf8)), driver.output("by-length", (I64Be, Utf8)));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! let found = driver.drain(&lengths)?;
+//! assert_eq!((found[0].key, found[0].value.as_deref()), (Some(5), Some("to be")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

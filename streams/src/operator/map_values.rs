@@ -1,14 +1,19 @@
 //! `map_values`: a new value for each record; the key stays, and so does the partition.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
 //! lines.map_values(|_, line| line.len() as i64).to("lengths", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KSTREAM-MAPVALUES-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, lengths) = (driver.input("lines", (Utf8, Utf8)), driver.output("lengths", (Utf8, I64Be)));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! let found = driver.drain(&lengths)?;
+//! assert_eq!((found[0].key.as_deref(), found[0].value), (Some("k"), Some(5)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

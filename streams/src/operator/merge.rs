@@ -1,15 +1,21 @@
 //! `merge`: two streams become one.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::Utf8;
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let here = builder.stream::<String, String>("here", (Utf8, Utf8));
 //! let there = builder.stream::<String, String>("there", (Utf8, Utf8));
 //! here.merge(there).to("everywhere", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("<-- KSTREAM-SOURCE-0000000000, KSTREAM-SOURCE-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (here, there) = (driver.input("here", (Utf8, Utf8)), driver.input("there", (Utf8, Utf8)));
+//! driver.send(&here, "a", "from here", 0)?;
+//! driver.send(&there, "b", "from there", 1)?;
+//! let everywhere = driver.output::<String, String, _, _>("everywhere", (Utf8, Utf8));
+//! assert_eq!(driver.drain(&everywhere)?.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use super::{Edge, ProcessError, Push, Run};
 use crate::dsl::{KStream, operator};

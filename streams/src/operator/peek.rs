@@ -1,14 +1,23 @@
 //! `peek`: looks at each record on its way.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicUsize, Ordering};
 //! use courant_streams::codec::Utf8;
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
+//! let seen = Arc::new(AtomicUsize::new(0));
+//! let counter = Arc::clone(&seen);
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
-//! lines.peek(|key, line| println!("{key:?}: {line:?}")).to("same-lines", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("KSTREAM-PEEK-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//! lines.peek(move |_, _| drop(counter.fetch_add(1, Ordering::Relaxed))).to("same-lines", (Utf8, Utf8));
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, same) = (driver.input("lines", (Utf8, Utf8)), driver.output("same-lines", (Utf8, Utf8)));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! assert_eq!(driver.drain(&same)?.len(), 1);
+//! assert_eq!(seen.load(Ordering::Relaxed), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -5,13 +5,18 @@
 //!
 //! ```
 //! use courant_streams::codec::Utf8;
-//! use courant_streams::{Repartitioned, StreamsBuilder};
+//! use courant_streams::{Repartitioned, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
 //! lines.repartition(Repartitioned::named("wide").partitions(12), (Utf8, Utf8)).to("spread", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("Source: wide-repartition-source (topics: [wide-repartition])"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, spread) = (driver.input("lines", (Utf8, Utf8)), driver.output("spread", (Utf8, Utf8)));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! assert_eq!(driver.drain(&spread)?.len(), 1);
+//! assert_eq!(driver.cluster().partition_count("test-wide-repartition"), Some(12));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use courant_client::codec::Codec;
 

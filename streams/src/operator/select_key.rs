@@ -1,14 +1,18 @@
 //! `select_key`: a new key for each record.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let lines = builder.stream::<String, String>("lines", (Utf8, Utf8));
 //! lines.select_key(|_, line| line.len() as i64).to("by-length", (I64Be, Utf8));
-//! assert!(builder.build()?.describe().contains("KSTREAM-KEY-SELECT-0000000001"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (lines, lengths) = (driver.input("lines", (Utf8, Utf8)), driver.output("by-length", (I64Be, Utf8)));
+//! driver.send(&lines, "k", "to be", 0)?;
+//! assert_eq!(driver.drain(&lengths)?[0].key, Some(5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

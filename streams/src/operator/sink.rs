@@ -2,12 +2,17 @@
 //!
 //! ```
 //! use courant_streams::codec::{I64Be, Utf8};
-//! use courant_streams::{Produced, StreamsBuilder};
+//! use courant_streams::{Produced, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
-//! builder.stream::<String, i64>("in", (Utf8, I64Be)).to(Produced::from("out").named("the-end"), (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("Sink: the-end (topic: out)\n      <-- KSTREAM-SOURCE-0000000000"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//! let numbers = builder.stream::<String, i64>("in", (Utf8, I64Be));
+//! numbers.to(Produced::from("out").named("the-end"), (Utf8, I64Be));
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (numbers, out) = (driver.input("in", (Utf8, I64Be)), driver.output("out", (Utf8, I64Be)));
+//! driver.send(&numbers, "k", 7, 0)?;
+//! assert_eq!(driver.drain(&out)?[0].value, Some(7));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use bytes::{Bytes, BytesMut};
 use courant_client::codec::{Codec, CodecContext};

@@ -1,17 +1,25 @@
 //! `split`: branches of a stream; a record takes the first whose predicate is true of it.
 //!
 //! ```
-//! use courant_streams::StreamsBuilder;
 //! use courant_streams::codec::{I64Be, Utf8};
+//! use courant_streams::{StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let mut branches = builder.stream::<String, i64>("numbers", (Utf8, I64Be)).split();
 //! branches.branch(|_, number| *number < 0).to("negative", (Utf8, I64Be));
 //! branches.branch(|_, number| *number > 9).to("large", (Utf8, I64Be));
 //! branches.default_branch().to("others", (Utf8, I64Be));
-//! let text = builder.build()?.describe();
-//! assert!(text.contains("--> KSTREAM-BRANCH-00000000010, KSTREAM-BRANCH-00000000011, KSTREAM-BRANCH-00000000012"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let numbers = driver.input("numbers", (Utf8, I64Be));
+//! for number in [-5, 5, 50] {
+//!     driver.send(&numbers, "k", number, 0)?;
+//! }
+//! for (topic, number) in [("negative", -5), ("large", 50), ("others", 5)] {
+//!     let branch = driver.output::<String, i64, _, _>(topic, (Utf8, I64Be));
+//!     assert_eq!(driver.drain(&branch)?[0].value, Some(number));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -11,14 +11,22 @@
 //!
 //! ```
 //! use courant_streams::codec::{I64Be, Utf8};
-//! use courant_streams::{Store, StreamsBuilder};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
 //! let orders = builder.stream::<String, i64>("orders", (Utf8, I64Be));
 //! orders.join_table(&names, |_, cents, name: &String| format!("{name}: {cents}")).to("bills", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("KSTREAM-JOIN-0000000003 (stores: [names])"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (names, orders) = (driver.input("names", (Utf8, Utf8)), driver.input("orders", (Utf8, I64Be)));
+//! driver.send(&names, "42", "Ada", 0)?;
+//! driver.send(&orders, "42", 995, 1)?;
+//! driver.send(&orders, "43", 100, 2)?; // nobody has this number
+//! let bills = driver.output::<String, String, _, _>("bills", (Utf8, Utf8));
+//! let found = driver.drain(&bills)?;
+//! assert_eq!(found.iter().filter_map(|record| record.value.as_deref()).collect::<Vec<_>>(), ["Ada: 995"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -5,13 +5,20 @@
 //!
 //! ```
 //! use courant_streams::codec::{I64Be, Utf8};
-//! use courant_streams::{Store, StreamsBuilder};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let balances = builder.table("balances", Store::named("balances", (Utf8, I64Be)));
 //! balances.filter(|_, cents| *cents < 0).to_stream().to("overdrawn", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KTABLE-FILTER-0000000002"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (balances, overdrawn) = (driver.input("balances", (Utf8, I64Be)), driver.output("overdrawn", (Utf8, I64Be)));
+//! for (time, cents) in [(0, 5), (1, -5), (2, 5)] {
+//!     driver.send(&balances, "Ada", cents, time)?;
+//! }
+//! let found = driver.drain(&overdrawn)?;
+//! assert_eq!(found.iter().map(|record| record.value).collect::<Vec<_>>(), [Some(-5), None]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

@@ -2,13 +2,17 @@
 //!
 //! ```
 //! use courant_streams::codec::{I64Be, Utf8};
-//! use courant_streams::{Store, StreamsBuilder};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
 //! names.map_values(|_, name| name.len() as i64).to_stream().to("lengths", (Utf8, I64Be));
-//! assert!(builder.build()?.describe().contains("KTABLE-MAPVALUES-0000000002"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (names, lengths) = (driver.input("names", (Utf8, Utf8)), driver.output("lengths", (Utf8, I64Be)));
+//! driver.send(&names, "42", "Ada", 0)?;
+//! assert_eq!(driver.drain_latest(&lengths)?, [("42".to_owned(), 3)].into());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

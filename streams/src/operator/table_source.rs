@@ -4,13 +4,18 @@
 //!
 //! ```
 //! use courant_streams::codec::Utf8;
-//! use courant_streams::{Store, StreamsBuilder};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
 //! names.to_stream().to("copy", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (names, copy) = (driver.input("names", (Utf8, Utf8)), driver.output("copy", (Utf8, Utf8)));
+//! driver.send(&names, "42", "Ada", 9)?;
+//! driver.send(&names, "42", "Ada Lovelace", 3)?;
+//! assert_eq!(driver.drain_latest(&copy)?, [("42".to_owned(), "Ada Lovelace".to_owned())].into());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

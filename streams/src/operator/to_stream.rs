@@ -2,13 +2,19 @@
 //!
 //! ```
 //! use courant_streams::codec::Utf8;
-//! use courant_streams::{Store, StreamsBuilder};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver};
 //!
 //! let builder = StreamsBuilder::new();
 //! let names = builder.table("names", Store::numbered((Utf8, Utf8)));
 //! names.to_stream().to("copy", (Utf8, Utf8));
-//! assert!(builder.build()?.describe().contains("KTABLE-TOSTREAM-0000000003"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let (names, copy) = (driver.input("names", (Utf8, Utf8)), driver.output("copy", (Utf8, Utf8)));
+//! driver.send(&names, "42", "Ada", 0)?;
+//! driver.send_to(&names, None, Some("42".to_owned()), None, 1)?;
+//! let found = driver.drain(&copy)?;
+//! assert_eq!(found.iter().map(|record| record.value.as_deref()).collect::<Vec<_>>(), [Some("Ada"), None]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use super::{Edge, ProcessError, Push, Run};
 use crate::dsl::{KStream, KTable, operator};

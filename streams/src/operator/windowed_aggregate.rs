@@ -3,15 +3,25 @@
 //! ```
 //! use std::time::Duration;
 //! use courant_streams::codec::{I64Be, Utf8};
-//! use courant_streams::{Store, StreamsBuilder, tumbling};
+//! use courant_streams::{Store, StreamsBuilder, TestDriver, tumbling};
 //!
 //! let builder = StreamsBuilder::new();
 //! let minutes = tumbling(Duration::from_secs(60)).grace(Duration::from_secs(10));
 //! let visits = builder.stream::<String, String>("visits", (Utf8, Utf8)).group_by_key().windowed_by(minutes);
 //! let counts = visits.count(Store::named("per-minute", (Utf8, I64Be)));
 //! counts.to_stream().to("per-minute", (minutes.codec(Utf8), I64Be));
-//! assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000001 (stores: [per-minute])"));
-//! # Ok::<(), courant_streams::TopologyError>(())
+//!
+//! let mut driver = TestDriver::new(builder.build()?)?;
+//! let visits = driver.input("visits", (Utf8, Utf8));
+//! driver.send(&visits, "home", "Ada", 59_000)?;
+//! driver.send(&visits, "home", "Bob", 69_000)?; // another minute; the first one is still open
+//! driver.send(&visits, "home", "Cyd", 58_000)?;
+//! driver.send(&visits, "home", "Dan", 70_000)?; // now it is closed
+//! driver.send(&visits, "home", "Eve", 57_000)?; // so this is late
+//! let counts = driver.output("per-minute", (minutes.codec(Utf8), I64Be));
+//! let found = driver.drain_latest(&counts)?;
+//! assert_eq!(found.into_iter().map(|(key, count)| (key.window.start_ms, count)).collect::<Vec<_>>(), [(0, 2), (60_000, 2)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use std::sync::Arc;
 

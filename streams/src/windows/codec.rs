@@ -76,3 +76,23 @@ impl<K, C: Codec<K>> Codec<Windowed<K>> for WindowCodec<C> {
 }
 
 const START_BYTES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use courant_client::codec::Utf8;
+
+    use super::*;
+
+    #[test]
+    fn a_windowed_key_goes_to_the_partition_of_its_inner_key() {
+        let codec = WindowCodec::new(Utf8, Duration::from_secs(1));
+        let bytes = Bytes::from_static(b"ab\0\0\0\0\0\0\x07\xd0");
+        assert_eq!(
+            Codec::<Windowed<String>>::partition_bytes(&codec, &bytes),
+            Some(Bytes::from_static(b"ab"))
+        );
+        let short = Bytes::from_static(b"short");
+        assert_eq!(Codec::<Windowed<String>>::partition_bytes(&codec, &short), None);
+        assert!(Codec::<Windowed<String>>::decode(&codec, short, &CodecContext::key("t")).is_err());
+    }
+}

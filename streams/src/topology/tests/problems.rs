@@ -213,6 +213,36 @@ fn stream_time_goes_on_from_where_the_task_was_committed() {
 }
 
 #[test]
+fn a_window_closes_at_the_very_millisecond_of_its_end_and_grace() {
+    let builder = StreamsBuilder::new();
+    let windows = builder.stream::<String, i64>("longs", (Utf8, I64Be)).group_by_key();
+    let windows = windows.windowed_by(tumbling(Duration::from_millis(10)).grace(Duration::from_millis(5)));
+    let counts = windows.count(Store::named("counts", (Utf8, I64Be)));
+    counts.to_stream().select_key(|_, count| *count).to("out", (I64Be, I64Be));
+    let mut single = Single::new(builder.build().unwrap());
+    let mut written = |timestamp| single.send(record("longs", Some("k"), Some(&[0; 8]), timestamp)).len();
+    assert_eq!(written(14), 2);
+    assert_eq!(written(9), 2); // [0,10) is open until 15
+    assert_eq!(written(15), 2);
+    assert_eq!(written(9), 0);
+    assert_eq!(single.task(0).dropped, [(4, Dropped::Late)]);
+}
+
+#[test]
+fn an_old_update_of_a_table_replaces_a_newer_one() {
+    let builder = StreamsBuilder::new();
+    let names = builder.table("names", Store::named("names", (Utf8, Utf8)));
+    let longs = builder.stream::<String, i64>("longs", (Utf8, I64Be));
+    longs.join_table(&names, |_, _, name: &String| name.clone()).to("out", (Utf8, Utf8));
+    let mut single = Single::new(builder.build().unwrap());
+    single.send(record("names", Some("k"), Some(b"first"), 9));
+    let logged = single.send(record("names", Some("k"), Some(b"second"), 3));
+    assert_eq!(logged, [record("app-names-changelog", Some("k"), Some(b"second"), 3)]);
+    let joined = single.send(record("longs", Some("k"), Some(&[0; 8]), 20));
+    assert_eq!(joined, [record("out", Some("k"), Some(b"second"), 20)]);
+}
+
+#[test]
 fn a_join_of_a_rekeyed_stream_without_codecs_is_a_problem_and_with_them_is_none() {
     let build = |with_codecs: bool| {
         let builder = StreamsBuilder::new();
