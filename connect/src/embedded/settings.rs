@@ -84,6 +84,7 @@ impl ConnectorSettings {
             producer: reader.prefixed("producer.override."),
             consumer: reader.prefixed("consumer.override."),
         };
+        refuse_own_letters(&settings)?;
         for without_effect in ["connector.class", "config.action.reload", "errors.log.include.messages"] {
             reader.left.remove(without_effect);
         }
@@ -131,6 +132,17 @@ fn connector_name(name: &str, reader: &mut Reader) -> Result<String> {
         }
         _ => Ok(trimmed.to_owned()),
     }
+}
+
+/// A sink that reads its own dead letters would write them again and again.
+fn refuse_own_letters(settings: &ConnectorSettings) -> Result<()> {
+    let Some(letters) = &settings.dead_letters else { return Ok(()) };
+    if !settings.topics.contains(&letters.topic) {
+        return Ok(());
+    }
+    let what = format!("property `errors.deadletterqueue.topic.name` is `{}`", letters.topic);
+    Err(Error::config(what)
+        .hinting("it must not be one of `topics`: the sink would read its own dead letters"))
 }
 
 /// Takes properties out of a map.

@@ -66,8 +66,8 @@ impl ConnectorStatus {
 
     /// The progress of all tasks together, since the connector was started.
     pub fn progress(&self) -> Progress {
-        let mut sum = Progress::default();
-        sum.caught_up = !self.tasks.is_empty() && self.tasks.iter().all(|task| task.progress.caught_up);
+        let caught_up = !self.tasks.is_empty() && self.tasks.iter().all(|task| task.progress.caught_up);
+        let mut sum = Progress { caught_up, ..Progress::default() };
         for task in &self.tasks {
             sum.add(&task.progress);
         }

@@ -186,7 +186,7 @@ mod tests {
                 for (partition, committed) in committed.iter().enumerate() {
                     let of = |at: &usize| partitions[*at] == partition;
                     let first_open = (0..open.len()).filter(of).find(|at| open[*at]).unwrap_or(open.len());
-                    let expected = (0..first_open).filter(of).next_back();
+                    let expected = (0..first_open).rfind(of);
                     prop_assert_eq!(*committed, expected);
                 }
             }

@@ -95,6 +95,8 @@ pub enum Act {
     /// Gives input that is no record.
     Bad(String),
     Fail(Error),
+    /// Gives one value for a partition of the topic.
+    To(i32, String),
     /// Waits for this long before the next act.
     Wait(Duration),
     Panic,
@@ -135,6 +137,9 @@ pub struct Scripted {
     /// The topic to write to.
     #[serde(default)]
     pub topic: String,
+    /// How many parts the source has.
+    #[serde(default)]
+    pub splits: usize,
 }
 
 impl Config for Scripted {}
@@ -177,7 +182,7 @@ impl Source for ScriptSource {
     }
 
     async fn plan(&self, _tasks_max: usize) -> Result<Vec<()>> {
-        Ok(vec![()])
+        Ok(vec![(); self.config.splits.max(1)])
     }
 
     async fn open(&self, _split: (), context: SourceContext<Name, Position>) -> Result<ScriptTask> {
@@ -228,6 +233,11 @@ impl ScriptTask {
                     batch.push(record.key(value.as_str()).value(value.as_str()));
                 }
                 (self.act, self.value) = (self.act + 1, 0);
+            }
+            Act::To(partition, value) => {
+                (self.act, self.value) = (self.act + 1, 0);
+                let at = Position { position: self.act as u64 * 1000 };
+                batch.push(SourceRecord::to(topic, name, at).partition(partition).value(value));
             }
             Act::Bad(raw) => {
                 (self.act, self.value) = (self.act + 1, 0);
