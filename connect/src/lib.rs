@@ -16,6 +16,8 @@ pub mod transform;
 mod api;
 mod embedded;
 mod error;
+#[cfg(doctest)]
+mod guide;
 mod worker;
 
 pub use api::{

@@ -38,7 +38,9 @@ impl SinkTask for ArchiveTask {
         for (index, record) in batch.iter().enumerate() {
             match record.value().value.to_text() {
                 // A record that comes again finds its file, so after a crash nothing is there twice.
-                Ok(text) => files.push((format!("{}/{}@{}", self.0, record.origin, record.origin_offset), text)),
+                Ok(text) => {
+                    files.push((format!("{}/{}@{}", self.0, record.origin, record.origin_offset), text))
+                }
                 Err(bad) => verdicts.reject(index, bad.into()),
             }
         }

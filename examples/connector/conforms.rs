@@ -11,7 +11,10 @@ impl SinkBench for Folder {
 
     fn properties(&self) -> Vec<(String, String)> {
         let text = |text: &str| text.to_owned();
-        vec![(text("folder"), self.0.path().display().to_string()), (text("value.converter"), text("StringConverter"))]
+        vec![
+            (text("folder"), self.0.path().display().to_string()),
+            (text("value.converter"), text("StringConverter")),
+        ]
     }
 
     fn delivered(&self) -> Vec<String> {
