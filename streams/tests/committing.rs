@@ -57,6 +57,7 @@ fn partitions_that_change_hands_are_committed_first() {
     driver.advance(Duration::from_secs(10)).unwrap();
     assert_eq!(driver.cluster().committed("test", "visits", 0), None, "the interval is an hour");
     driver.start_instance(1).unwrap();
+    driver.advance(Duration::from_secs(30)).unwrap();
     let records = driver.drain(&out).unwrap();
     assert_eq!(records.len(), 2, "each visit is counted once: {records:?}");
     let expected = BTreeMap::from([("p0".to_owned(), 1), ("p1".to_owned(), 1)]);
