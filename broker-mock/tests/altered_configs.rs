@@ -143,6 +143,25 @@ async fn a_changed_limit_acts_on_the_next_batch_and_goes_by_broker_then_cluster_
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_defaults_of_all_brokers_are_described_without_a_name() {
+    let cluster = cluster();
+    let mut client = Client::connect(&cluster, 1).await;
+    altered(&mut client, BROKER, "", &[(0, "log.retention.ms", Some("7"))]).await;
+    let request = DescribeConfigsRequest {
+        resources: vec![describe_configs::DescribeConfigsResource {
+            resource_type: BROKER,
+            resource_name: "".into(),
+            configuration_keys: None,
+        }],
+        ..Default::default()
+    };
+    let described = client.call(&request, 4).await.results.swap_remove(0).configs;
+    let names: Vec<&str> = described.iter().map(|config| &*config.name).collect();
+    assert_eq!(names, ["log.retention.ms", "min.insync.replicas"]);
+    assert!(described.iter().all(|config| config.config_source == 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_older_request_replaces_all_configs_at_once() {
     let cluster = cluster();
     let mut client = Client::connect(&cluster, 1).await;

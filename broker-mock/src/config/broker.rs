@@ -79,7 +79,7 @@ impl BrokerConfig {
         for (name, change) in changes {
             let Some(row) = row(name) else { continue };
             if !row.dynamic {
-                return Err(invalid(format!("Cannot update these configs dynamically: Set({name})")));
+                return Err(invalid(format!("Cannot update these configs dynamically: [{name}]")));
             }
             let set = before.get(*name).map(String::as_str);
             match change.applied(row, set, row.default.unwrap_or_default())? {
@@ -139,13 +139,12 @@ impl BrokerConfig {
 
     /// The defaults that were set for all brokers while they run.
     pub(crate) fn describe_cluster(&self) -> Vec<Entry> {
-        let set = BROKER_ROWS.iter().filter(|row| self.cluster.contains_key(row.name));
-        set.map(|row| {
-            let mut entry = self.entry(row, None);
+        let mut entries: Vec<Entry> = BROKER_ROWS.iter().map(|row| self.entry(row, None)).collect();
+        for entry in &mut entries {
             entry.synonyms.retain(|synonym| synonym.source == Source::DynamicDefaultBroker);
-            entry
-        })
-        .collect()
+        }
+        entries.retain(|entry| !entry.synonyms.is_empty());
+        entries
     }
 
     fn entry(&self, row: &'static Row, identity: Option<&String>) -> Entry {
