@@ -1,12 +1,16 @@
 //! What consumers that subscribe must do: groups of one, of two, of members that come, go, and fall silent.
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use courant::admin::{Admin, NewPartitions};
 use courant::consumer::assignor::Assignor;
-use courant::consumer::{CloseOptions, Consumer, ConsumerBuilder, ErrorKind, Event, Leave};
+use courant::consumer::{
+    CloseOptions, Consumer, ConsumerBuilder, ErrorKind, Event, Leave, ListenerError, RebalanceListener,
+};
 use courant::{Kafka, TopicName, TopicPartition};
 use courant_protocol::error_code::ErrorCode;
+use futures_util::StreamExt;
 
 use super::world::{PATIENCE, Subject, fill, fresh, numbers, topic};
 
@@ -30,6 +34,9 @@ super::case::declare! {
     a_rebalance_can_be_enforced: "C28";
     a_topic_that_grows_reaches_its_subscribers: "C18" "C26";
     strategies_without_one_in_common_are_a_typed_error: "C15" "C16";
+    topics_whose_names_match_are_subscribed_to: "C18";
+    a_listener_hears_of_changes_and_may_take_its_time: "C14" "C20";
+    a_stream_follows_its_group: "C1" "C15";
 }
 
 /// A member and what it has.
@@ -371,4 +378,76 @@ async fn strategies_without_one_in_common_are_a_typed_error(subject: Subject) {
     assert_eq!(error.kind(), ErrorKind::Membership);
     one.close().await;
     two.close().await;
+}
+
+async fn topics_whose_names_match_are_subscribed_to(subject: Subject) {
+    let kafka = subject.kafka_with(&[("metadata.max.age.ms", "500")]).await;
+    let (stem, other) = (fresh("matching"), topic(&kafka, "else", 2).await);
+    let first = topic(&kafka, &stem, 2).await;
+    let matching = stem.clone();
+    let builder = member(&kafka, &fresh("group"), &other);
+    let mut seat = Seat::take(builder).await;
+    until([&mut seat], |[seat]| seat.owned.len() == 2).await;
+    seat.consumer.subscribe_matching(move |name| name.starts_with(&*matching)).expect("subscribed");
+    until([&mut seat], |[seat]| seat.owned.iter().all(|partition| partition.topic == first)).await;
+    topic(&kafka, &stem, 3).await;
+    until([&mut seat], |[seat]| seat.owned.len() == 5).await;
+    assert!(seat.owned.iter().all(|partition| partition.topic.starts_with(&*stem)));
+    seat.close().await;
+}
+
+/// Writes down what it hears, and takes longer than a heartbeat for it.
+struct Slow(Arc<Mutex<Vec<(&'static str, usize)>>>);
+
+impl Slow {
+    async fn hear(&self, what: &'static str, partitions: &[TopicPartition]) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.0.lock().expect("nobody panicked").push((what, partitions.len()));
+    }
+}
+
+impl RebalanceListener for Slow {
+    async fn assigned(&self, _: &Consumer, partitions: &[TopicPartition]) -> Result<(), ListenerError> {
+        self.hear("assigned", partitions).await;
+        Ok(())
+    }
+
+    async fn revoked(&self, consumer: &Consumer, partitions: &[TopicPartition]) -> Result<(), ListenerError> {
+        consumer.commit().await?;
+        self.hear("revoked", partitions).await;
+        Ok(())
+    }
+}
+
+async fn a_listener_hears_of_changes_and_may_take_its_time(subject: Subject) {
+    let kafka = subject.kafka().await;
+    let (topic, group, heard) = (filled(&kafka, "listened").await, fresh("group"), Arc::default());
+    let builder = member(&kafka, &group, &topic).rebalance_listener(Slow(Arc::clone(&heard)));
+    let mut consumer = builder.start().await.expect("the consumer starts");
+    let mut records = 0;
+    while records < 40 {
+        let polled = tokio::time::timeout(PATIENCE, consumer.poll()).await.expect("in time");
+        records += polled.expect("no error").expect("open").len();
+    }
+    consumer.close(PATIENCE).await.expect("closed");
+    assert_eq!(*heard.lock().expect("nobody panicked"), [("assigned", 4), ("revoked", 4)]);
+    let committed = consumer_of(&kafka, &group).await.committed([(topic, 0)]).await.expect("asked");
+    assert_eq!(committed.into_values().flatten().map(|offset| offset.offset.0).collect::<Vec<_>>(), [10]);
+}
+
+async fn consumer_of(kafka: &Kafka, group: &str) -> Consumer {
+    Consumer::builder(kafka).group(group).start().await.expect("the consumer starts")
+}
+
+async fn a_stream_follows_its_group(subject: Subject) {
+    let kafka = subject.kafka().await;
+    let (topic, group) = (filled(&kafka, "streamed").await, fresh("group"));
+    let mut consumer = member(&kafka, &group, &topic).start().await.expect("the consumer starts");
+    let mut stream = consumer.stream();
+    for _ in 0..40 {
+        let next = tokio::time::timeout(PATIENCE, stream.next()).await.expect("in time");
+        next.expect("open").expect("a record");
+    }
+    drop(stream);
+    consumer.close(PATIENCE).await.expect("closed");
 }
