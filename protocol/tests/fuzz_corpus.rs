@@ -1,6 +1,8 @@
 //! The corpus of the fuzz targets, replayed.
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[path = "../fuzz/src/embedded.rs"]
+mod embedded;
 #[path = "../fuzz/src/frames.rs"]
 mod frames;
 
@@ -39,6 +41,7 @@ fn replay_spoilt(corpus: &str, target: fn(&[u8]) -> bool) -> usize {
 fn what_can_be_read_of_spoilt_frames_can_be_written_and_read_again() {
     assert!(replay_spoilt("request_frame", frames::run_request) > 10_000);
     assert!(replay_spoilt("response_frame", frames::run_response) > 10_000);
+    assert!(replay_spoilt("embedded", embedded::run) > 2_000);
 }
 
 #[test]
@@ -51,4 +54,10 @@ fn the_corpus_of_request_frames_is_read_or_refused() {
 fn the_corpus_of_response_frames_is_read_or_refused() {
     let (good, bad) = replay("response_frame", frames::run_response);
     assert!(good >= 91 && bad >= 4, "{good} good, {bad} bad");
+}
+
+#[test]
+fn the_corpus_of_the_embedded_protocol_is_read_or_refused() {
+    let (good, bad) = replay("embedded", embedded::run);
+    assert!(good >= 46 && bad >= 4, "{good} good, {bad} bad");
 }
