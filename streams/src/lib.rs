@@ -7,7 +7,6 @@
 //! ```
 //! The names are Kafka Streams' own, and so are those of its topics, its text form and what it computes: an application can
 //! be swapped for one in Java, and the other way round, on the same topics.
-#![allow(dead_code, unused_imports)]
 
 // The topologies of the golden tests name the crate as everybody else does.
 #[cfg(test)]

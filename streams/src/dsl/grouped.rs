@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{KTable, OldValues, SharedGraph, Sources, Store, StoreView, TimeWindowedKStream};
 use crate::codecs::Codecs;
 use crate::operator::repartition;
-use crate::topology::{Graph, GraphId, GraphKind, Make, StoreSpec, StoreUse, TopologyProblem};
+use crate::topology::{Graph, GraphId, GraphKind, Make, StoreSpec, StoreUse};
 use crate::windows::TimeWindows;
 
 /// The name of a grouping, which becomes that of its repartition topic. A name alone will do.
@@ -137,9 +137,4 @@ impl<K: Send + 'static, V: Send + 'static> KGroupedStream<K, V> {
             old,
         }
     }
-}
-
-/// Notes a repartition topic whose codecs nobody knows.
-pub(crate) fn missing_codecs(graph: &mut Graph, topic: &str) {
-    graph.problem(TopologyProblem::MissingCodecs { topic: topic.to_owned() });
 }

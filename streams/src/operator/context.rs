@@ -21,7 +21,7 @@ pub(crate) trait Context {
     fn put(
         &mut self,
         store: StoreIndex,
-        key: &[u8],
+        key: &Bytes,
         value: Option<Bytes>,
         timestamp: i64,
     ) -> Result<(), ProcessError>;

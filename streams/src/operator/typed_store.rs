@@ -46,7 +46,7 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// Sets the value of a key; a missing one, or one whose codec writes null, deletes it. Whether there is a value now.
     pub(crate) fn put(
         &mut self,
-        key: &[u8],
+        key: &Bytes,
         value: Option<&V>,
         timestamp: i64,
         run: &mut Run<'_>,

@@ -72,14 +72,13 @@ impl Context for TaskContext {
     fn put(
         &mut self,
         store: StoreIndex,
-        key: &[u8],
+        key: &Bytes,
         value: Option<Bytes>,
         timestamp: i64,
     ) -> Result<(), ProcessError> {
-        let key = Bytes::copy_from_slice(key);
         match value {
-            Some(value) => self.key_value(store).put(key, value, timestamp),
-            None => self.key_value(store).delete(key, timestamp),
+            Some(value) => self.key_value(store).put(key.clone(), value, timestamp),
+            None => self.key_value(store).delete(key.clone(), timestamp),
         }
         Ok(())
     }

@@ -153,9 +153,4 @@ impl TaskGraph {
         }
         Ok(())
     }
-
-    /// What operators hold back goes on. None does so far: stores are not cached, so that every update is seen.
-    pub(crate) fn flush(&mut self, _context: &mut dyn Context) -> Result<(), ProcessError> {
-        Ok(())
-    }
 }

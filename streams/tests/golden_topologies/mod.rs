@@ -1,5 +1,5 @@
 //! The topologies that are written twice: here, and in `tests/interop/streams/Topologies.java`.
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use courant_streams::codec::{I64Be, Utf8};
@@ -62,15 +62,19 @@ static PREFIXES: Mutex<(String, String)> = Mutex::new((String::new(), String::ne
 /// Puts something before the names of all topics of the topologies that are built from now on.
 #[allow(dead_code)]
 pub(crate) fn set_prefixes(inputs: &str, outputs: &str) {
-    *PREFIXES.lock().unwrap() = (inputs.to_owned(), outputs.to_owned());
+    *PREFIXES.lock().unwrap_or_else(PoisonError::into_inner) = (inputs.to_owned(), outputs.to_owned());
+}
+
+fn prefixes() -> (String, String) {
+    PREFIXES.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 fn input(topic: &str) -> String {
-    format!("{}{topic}", PREFIXES.lock().unwrap().0)
+    format!("{}{topic}", prefixes().0)
 }
 
 fn output(topic: &str) -> String {
-    format!("{}{topic}", PREFIXES.lock().unwrap().1)
+    format!("{}{topic}", prefixes().1)
 }
 
 const TEXTS: (Utf8, Utf8) = (Utf8, Utf8);

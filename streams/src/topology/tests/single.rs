@@ -124,7 +124,7 @@ impl Context for Task {
     fn put(
         &mut self,
         store: StoreIndex,
-        key: &[u8],
+        key: &Bytes,
         value: Option<Bytes>,
         timestamp: i64,
     ) -> Result<(), ProcessError> {
@@ -133,7 +133,7 @@ impl Context for Task {
             Some(value) => drop(self.values.insert(place, ValueAndTimestamp { value, timestamp })),
             None => drop(self.values.remove(&place)),
         }
-        self.log(store, Bytes::copy_from_slice(key), value, timestamp);
+        self.log(store, key.clone(), value, timestamp);
         Ok(())
     }
 
