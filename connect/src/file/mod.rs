@@ -12,6 +12,7 @@
 mod csv_config;
 mod csv_row;
 mod csv_source;
+mod file_error;
 mod json_line;
 mod json_lines_sink;
 mod line_file;
@@ -19,6 +20,8 @@ mod line_source;
 mod line_writer;
 mod lines;
 mod position;
+#[cfg(test)]
+mod tests;
 
 pub use csv_config::{ColumnType, CsvSourceConfig};
 pub use csv_source::{CsvSource, CsvSourceTask};
@@ -28,18 +31,4 @@ pub use line_file::LastLine;
 pub use line_source::{LineSource, LineSourceConfig, LineSourceTask};
 pub use position::{FilePartition, FilePosition};
 
-use std::io;
-use std::path::Path;
-
-use crate::error::Error;
-
-/// An error of the file system about a file; its kind decides whether trying again makes sense.
-fn file_error(what: &str, path: &Path, error: io::Error) -> Error {
-    let kind = Error::from(io::Error::from(error.kind())).kind();
-    let full = error.kind() == io::ErrorKind::StorageFull;
-    let named = Error::new(kind, format!("cannot {what} {}", path.display())).because(error);
-    if full { named.hinting("make room on the disk") } else { named }
-}
-
-#[cfg(test)]
-mod tests;
+use file_error::file_error;

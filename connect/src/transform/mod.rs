@@ -20,15 +20,18 @@
 //! assert_eq!(&*record.topic, "archive.orders");
 //! # Ok::<(), courant_connect::Error>(())
 //! ```
+mod apply;
 mod by_name;
 mod cast;
 mod extract_field;
 mod field_path;
+mod filter;
 mod flatten;
 mod headers;
 mod insert_field;
 mod mask_field;
 mod metadata;
+mod options;
 mod part;
 mod predicate;
 mod replace_field;
@@ -38,14 +41,13 @@ mod tests;
 mod time_format;
 mod value_to_key;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
+pub use self::apply::Transform;
 pub(crate) use self::by_name::described;
 pub use self::by_name::{predicate, transform};
 pub use self::cast::{Cast, CastConfig, Overflow};
 pub use self::extract_field::{ExtractField, ExtractFieldConfig, HoistField, HoistFieldConfig};
 pub use self::field_path::SyntaxVersion;
+pub use self::filter::Filter;
 pub use self::flatten::{Flatten, FlattenConfig};
 pub use self::headers::{
     DropHeaders, DropHeadersConfig, HeaderFrom, HeaderFromConfig, InsertHeader, InsertHeaderConfig, Operation,
@@ -53,6 +55,7 @@ pub use self::headers::{
 pub use self::insert_field::{InsertField, InsertFieldConfig};
 pub use self::mask_field::{MaskField, MaskFieldConfig};
 pub use self::metadata::{SetSchemaMetadata, SetSchemaMetadataConfig};
+use self::options::{NoConfig, yes};
 pub use self::part::Part;
 pub use self::predicate::{
     HasHeaderKey, HasHeaderKeyConfig, Predicate, RecordIsTombstone, TopicNameMatches, TopicNameMatchesConfig,
@@ -61,40 +64,3 @@ pub use self::predicate::{
 pub use self::replace_field::{ReplaceField, ReplaceFieldConfig};
 pub use self::routers::{RegexRouter, RegexRouterConfig, TimestampRouter, TimestampRouterConfig};
 pub use self::value_to_key::{ValueToKey, ValueToKeyConfig};
-use crate::{Config, ConnectRecord, Flow, Result};
-
-/// What is done to each record, one after the other.
-pub trait Transform: Send + 'static {
-    /// Takes a record and says what goes on in its place.
-    ///
-    /// # Errors
-    /// A [data](crate::ErrorKind::Data) error if it cannot be applied to this record.
-    fn apply(&mut self, record: ConnectRecord) -> Result<Flow<ConnectRecord>>;
-}
-
-impl<F: FnMut(ConnectRecord) -> Result<Flow<ConnectRecord>> + Send + 'static> Transform for F {
-    fn apply(&mut self, record: ConnectRecord) -> Result<Flow<ConnectRecord>> {
-        self(record)
-    }
-}
-
-/// Drops every record; with a predicate, those for which it holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Filter;
-
-impl Transform for Filter {
-    fn apply(&mut self, _record: ConnectRecord) -> Result<Flow<ConnectRecord>> {
-        Ok(Flow::Drop)
-    }
-}
-
-/// The configuration of what can be told nothing.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-struct NoConfig {}
-
-impl Config for NoConfig {}
-
-/// A default that is true.
-fn yes() -> bool {
-    true
-}

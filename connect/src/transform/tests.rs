@@ -1,6 +1,7 @@
 //! Each named transform on records with a schema, without one, and without a value.
 use super::*;
 use crate::data::{Data, Decimal, Schema, Struct, Value};
+use crate::{ConnectRecord, Flow, Result};
 use courant_protocol::types::{Offset, PartitionId, UnixMillis};
 use std::collections::BTreeMap;
 
@@ -62,6 +63,7 @@ fn shown(data: &Data) -> String {
     data.value.to_text().unwrap()
 }
 
+// tidy: one table
 #[test]
 fn each_transform_changes_values_with_and_without_a_schema() {
     for (name, text, with_schema, without) in [

@@ -1,7 +1,10 @@
 //! What the JSON converter does that Java's golden bytes do not show.
 use super::*;
-use crate::data::{Decimal, Struct};
+use crate::converter::Converter;
+use crate::data::{Data, Decimal, Schema, Struct, Value};
+use bytes::Bytes;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn plain() -> JsonConverter {
     JsonConverter::new().schemas_enable(false)
