@@ -25,6 +25,9 @@ mod subscription;
 mod sync;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use board::{Moment, Settings};
 pub(crate) use classic::refused_join;
 pub(crate) use coordinator::Groups;
