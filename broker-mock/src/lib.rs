@@ -2,8 +2,9 @@
 //! in virtual time, or over TCP, for any client (`courant-broker-mock` is the same as a program).
 //!
 //! ```text
-//! client ─► shell/ (in-process or TCP) ─► cluster/machine.rs ─► handler/* ─► cluster/state.rs ─► log/
-//!                    frames                (now, frame) → replies     one file per API     batches as they came
+//! client ─► shell/ (in-process or TCP) ─► cluster/machine.rs ─► handler/* ─► cluster/state.rs ─► log/   batches as they came
+//!                    frames                (now, frame) → replies     one file per API     └────────► group/ members, offsets
+//! time ──────────────────────────────────► timers of groups, waits of fetches, retention and compaction
 //! ```
 //!
 //! The brokers announce and serve what Kafka 4.3.1 does, for the APIs that are here; each file of `handler` says how
@@ -20,6 +21,10 @@
 //! // A client reaches it through `cluster.world()`, or over TCP after `cluster.listen(0)`.
 //! cluster.move_leader("orders", 0, NodeId(3))?;
 //! assert_eq!(cluster.leader("orders", 0), Some(NodeId(3)));
+//!
+//! // Groups are seen and disturbed as topics are.
+//! cluster.move_coordinator("billing", NodeId(2))?;
+//! assert_eq!((cluster.coordinator("billing"), cluster.group("billing")), (Some(NodeId(2)), None));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod builder;
