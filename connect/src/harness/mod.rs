@@ -12,28 +12,15 @@ mod bench;
 mod check_sink;
 mod check_source;
 mod crash;
+mod run;
 mod setting;
 mod test_sink;
 mod test_source;
-
-use std::future::Future;
-use std::time::Duration;
 
 pub use bench::{Failure, SinkBench, SourceBench};
 pub use check_sink::check_sink;
 pub use check_source::check_source;
 pub use crash::CrashPoint;
+pub use run::run;
 pub use test_sink::TestSink;
 pub use test_source::{TestRecord, TestSource};
-
-/// Runs a test in virtual time: an hour of waiting takes milliseconds.
-///
-/// # Panics
-/// If the test takes longer than a day of virtual time: it hangs.
-#[allow(clippy::expect_used, reason = "a harness fails tests")]
-pub fn run<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.expect("a runtime can be made");
-    let limited = async { tokio::time::timeout(Duration::from_secs(86_400), test).await };
-    runtime.block_on(limited).expect("the test ends within a day of virtual time")
-}

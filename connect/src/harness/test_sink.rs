@@ -40,6 +40,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// The properties are wrong, or the sink cannot be made.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves nothing running.
     pub async fn start(
         properties: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Result<Self> {
@@ -61,6 +64,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// They were not written.
+    ///
+    /// # Cancel safety
+    /// What was sent before the future was dropped stays sent.
     pub async fn send<T: Into<String>>(&mut self, values: impl IntoIterator<Item = T>) -> Result<()> {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         self.setting.send(TOPIC, &values, self.sent).await?;
@@ -72,6 +78,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// The sink has failed, or does not get there.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
     pub async fn delivered(&self) -> Result<()> {
         let world = self.setting.cluster.world();
         let deadline = world.now() + PATIENCE;
@@ -102,6 +111,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// It does not run, or does not catch up.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
     pub async fn caught_up(&self) -> Result<Progress> {
         let world = self.setting.cluster.world();
         let worker = self.workers.first().ok_or_else(|| Error::fatal("the sink does not run"))?;
@@ -120,6 +132,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// It cannot be made.
+    ///
+    /// # Cancel safety
+    /// A dropped future starts no worker.
     pub async fn join(&mut self) -> Result<()> {
         let builder = self.setting.worker().await?;
         self.workers.push(builder.sink::<S>(NAME, self.setting.properties.clone()).start().await?);
@@ -130,6 +145,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// It had failed, or does not end in time.
+    ///
+    /// # Cancel safety
+    /// The worker goes on ending in the background.
     pub async fn leave(&mut self) -> Result<()> {
         match self.workers.pop() {
             Some(worker) => worker.stop(Duration::from_secs(30)).await,
@@ -141,6 +159,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// One had failed, or does not end in time.
+    ///
+    /// # Cancel safety
+    /// The sink goes on ending in the background.
     pub async fn stop(&mut self) -> Result<()> {
         while !self.workers.is_empty() {
             self.leave().await?;
@@ -160,6 +181,9 @@ impl<S: Sink> TestSink<S> {
     }
 
     /// Waits for the crash that was asked for, and ends it there.
+    ///
+    /// # Cancel safety
+    /// The sink stays as it is.
     pub async fn crashed(&mut self) {
         self.setting.plan.crashed().await;
         self.crash();
@@ -169,6 +193,9 @@ impl<S: Sink> TestSink<S> {
     ///
     /// # Errors
     /// The sink cannot be made.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves the sink ended.
     pub async fn restart(&mut self) -> Result<()> {
         self.workers.clear();
         self.join().await

@@ -82,6 +82,9 @@ impl<S: Source> TestSource<S> {
     ///
     /// # Errors
     /// The properties are wrong, or the source cannot be made.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves nothing running.
     pub async fn start(
         properties: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Result<Self> {
@@ -95,6 +98,9 @@ impl<S: Source> TestSource<S> {
     ///
     /// # Errors
     /// They did not come, or the source has failed.
+    ///
+    /// # Cancel safety
+    /// Records that were not returned come with the next call.
     pub async fn take(&mut self, count: usize) -> Result<Vec<TestRecord>> {
         let world = self.setting.cluster.world();
         let deadline = world.now() + PATIENCE;
@@ -130,6 +136,9 @@ impl<S: Source> TestSource<S> {
     ///
     /// # Errors
     /// The source has failed, or does not get there.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
     pub async fn caught_up(&self) -> Result<Progress> {
         let world = self.setting.cluster.world();
         let caught_up = self.running()?.caught_up(NAME);
@@ -171,6 +180,9 @@ impl<S: Source> TestSource<S> {
     ///
     /// # Errors
     /// It had failed, or does not end in time.
+    ///
+    /// # Cancel safety
+    /// The source goes on ending in the background.
     pub async fn stop(&mut self) -> Result<()> {
         match self.worker.take() {
             Some(worker) => worker.stop(Duration::from_secs(30)).await,
@@ -190,6 +202,9 @@ impl<S: Source> TestSource<S> {
     }
 
     /// Waits for the crash that was asked for, and ends it there.
+    ///
+    /// # Cancel safety
+    /// The source stays as it is.
     pub async fn crashed(&mut self) {
         self.setting.plan.crashed().await;
         self.crash();
@@ -199,6 +214,9 @@ impl<S: Source> TestSource<S> {
     ///
     /// # Errors
     /// It cannot be made.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves the source ended.
     pub async fn restart(&mut self) -> Result<()> {
         self.worker = None;
         let builder = self.setting.worker().await?;
