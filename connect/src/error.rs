@@ -268,7 +268,7 @@ impl fmt::Display for Error {
             (None, _) => {}
         }
         f.write_str(&repr.what)?;
-        match &repr.at {
+        match repr.at.as_ref().filter(|_| !repr.what.is_empty()) {
             Some((partition, Some(offset))) => write!(f, " ({partition}@{offset})")?,
             Some((partition, None)) => write!(f, " ({partition})")?,
             None => {}
@@ -325,7 +325,10 @@ impl From<courant_client::Error> for Error {
 
 impl From<courant_consumer::Error> for Error {
     fn from(error: courant_consumer::Error) -> Self {
-        Self::new(ErrorKind::Kafka, "").because(error)
+        let at = error.topic_partition().map(|partition| (partition.clone(), error.offset()));
+        let mut this = Self::new(ErrorKind::Kafka, "");
+        this.edit().at = at;
+        this.because(error)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::embedded::outlet::{TARGET, unit};
 use crate::embedded::settings::ConnectorSettings;
 use crate::embedded::status::{Progress, State, StatusCell};
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::worker::{Decision, Failure, Origin, Retries, SinkOffsets};
+use crate::worker::{Decision, Failure, Origin, Retries, SinkOffsets, Tolerance};
 
 /// What a sink task is made of, beside the author's part.
 pub(crate) struct SinkParts {
@@ -74,7 +74,7 @@ struct Running {
     letters: Vec<(TopicPartition, DeliveryFuture)>,
     progress: Progress,
     /// What the consumer said while a call of the task ran.
-    stashed: VecDeque<Result<Option<Event>>>,
+    stashed: VecDeque<Heard>,
     paused_by_task: BTreeSet<TopicPartition>,
     /// Paused at the consumer, for whatever reason.
     paused: BTreeSet<TopicPartition>,
@@ -86,6 +86,9 @@ struct Running {
     /// Between a revocation and the next event, when the consumer must not be polled.
     revoking: bool,
 }
+
+/// What the consumer says.
+type Heard = Result<Option<Event>, courant_consumer::Error>;
 
 /// Records on their way into the sink.
 #[derive(Default)]
@@ -140,7 +143,8 @@ impl Running {
             };
             self.revoking = false;
             match event {
-                Some(event) => self.handle(task, event?).await?,
+                Some(Ok(event)) => self.handle(task, event).await?,
+                Some(Err(error)) => self.consumer_failed(error)?,
                 None => self.note_positions().await?,
             }
         }
@@ -148,7 +152,7 @@ impl Running {
     }
 
     /// The next event; `None` if something else is to be looked at.
-    async fn next(&mut self) -> Option<Result<Option<Event>>> {
+    async fn next(&mut self) -> Option<Heard> {
         let waits_for_end = !self.unreached().is_empty();
         let SinkParts { world, consumer, control, .. } = &mut self.parts;
         let look = async {
@@ -164,7 +168,7 @@ impl Running {
                 self.flush_asked = true;
                 None
             }
-            event = consumer.next_event() => Some(event.map_err(Error::from)),
+            event = consumer.next_event() => Some(event),
             () = look => None,
         }
     }
@@ -175,6 +179,27 @@ impl Running {
             Some(change) => self.change(task, change).await,
             None => Err(Error::new(ErrorKind::Stopped, "the consumer was closed")),
         }
+    }
+}
+
+/// Trouble with Kafka.
+impl Running {
+    /// What the consumer goes on trying is shown; a record that cannot be read is passed over where that is tolerated.
+    fn consumer_failed(&mut self, error: courant_consumer::Error) -> Result<()> {
+        let unknown = error.kind() == courant_consumer::ErrorKind::UnknownTopic;
+        if (error.is_retriable() || unknown) && !error.is_fatal() {
+            tracing::warn!(target: TARGET, connector = %self.name(), %error, "cannot read yet");
+            self.note_retrying(Some(Error::from(error)));
+            return Ok(());
+        }
+        let all = self.parts.settings.policy.tolerance == Tolerance::All;
+        if let (true, Some(partition), Some(next)) = (all, error.topic_partition(), error.resume_at()) {
+            tracing::error!(target: TARGET, connector = %self.name(), %error, "records that cannot be read are passed over");
+            self.progress.passed_over += 1;
+            self.parts.consumer.seek(partition.clone(), next)?;
+            return Ok(());
+        }
+        Err(Error::from(error).stage(Stage::KafkaConsume))
     }
 }
 
@@ -289,7 +314,7 @@ impl Running {
         match done.await {
             Ok(output) => Some(output),
             Err(event) => {
-                self.stashed.push_back(event.map_err(Error::from));
+                self.stashed.push_back(event);
                 None
             }
         }
@@ -416,12 +441,12 @@ impl Running {
     /// partitions that are gone: they are another task's now.
     async fn rebalance<T: SinkTask>(&mut self, task: &mut T, pending: &mut Pending) -> Result<()> {
         while let Some(event) = self.stashed.pop_front() {
-            match event? {
-                Some(change @ (Event::Assigned(_) | Event::Revoked(_) | Event::Lost(_))) => {
+            match event {
+                Ok(Some(change @ (Event::Assigned(_) | Event::Revoked(_) | Event::Lost(_)))) => {
                     self.change(task, change).await?;
                 }
                 other => {
-                    self.stashed.push_front(Ok(other));
+                    self.stashed.push_front(other);
                     break;
                 }
             }

@@ -23,6 +23,34 @@ use crate::error::{Error, ErrorKind, Result};
 /// write; sinks are consumer groups named `connect-` and their own name. Both go on from there when they are started again,
 /// in this process or another.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.jsonl"));
+/// # std::fs::write(&input, "first\nsecond\n")?;
+/// # let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("lines", 2).build()?;
+/// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+/// use courant_connect::Worker;
+/// use courant_connect::file::{JsonLinesSink, LineSource};
+/// use std::time::Duration;
+///
+/// let worker = Worker::builder(&kafka)
+///     .source::<LineSource>("in", [("file", input), ("topic", "lines")])
+///     .sink::<JsonLinesSink>("out", [("file", output), ("topics", "lines")])
+///     .start()
+///     .await?;
+/// let read = worker.caught_up("in").await?;
+/// let ends = read.partitions.iter().filter_map(|(partition, at)| Some((partition.clone(), at.next?)));
+/// let delivered = worker.delivered("out", ends).await?;
+/// assert_eq!((read.written, delivered.written), (2, 2));
+/// worker.stop(Duration::from_secs(10)).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Stop it with [`Worker::stop`]: dropping it ends the tasks where they stand.
 pub struct Worker {
     shared: Arc<Shared>,

@@ -212,3 +212,22 @@ fn offsets_that_were_not_stored_are_stored_later() {
         worker.stop(5 * SECOND).await.unwrap();
     });
 }
+
+#[test]
+fn a_sink_waits_for_a_topic_that_does_not_exist_yet() {
+    run(async {
+        let cluster =
+            MockCluster::builder().brokers(1).config("auto.create.topics.enable", "false").build().unwrap();
+        let target = target("no-topic-sink");
+        let worker = sink(&cluster, "no-topic-sink", &[]).await;
+        tokio::time::sleep(120 * SECOND).await;
+        let status = worker.status("snk").unwrap();
+        assert_eq!(status.error().map(ToString::to_string), None);
+        cluster.create_topic("t", 1).unwrap();
+        put(&cluster, "t", 0, &["a"]);
+        while delivered(&target).is_empty() {
+            tokio::time::sleep(SECOND).await;
+        }
+        worker.stop(5 * SECOND).await.unwrap();
+    });
+}
