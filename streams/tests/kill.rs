@@ -44,7 +44,7 @@ fn digit(id: &str) -> String {
 async fn role() {
     match std::env::var(ROLE).as_deref() {
         Ok("broker") => {
-            let cluster = MockCluster::builder().build().unwrap();
+            let cluster = MockCluster::builder().config("log.retention.ms", "-1").build().unwrap();
             cluster.listen(0).await.unwrap();
             println!("bootstrap {}", cluster.bootstrap());
             std::future::pending::<()>().await;

@@ -183,7 +183,7 @@ impl StreamsApp {
         tokio::select! {
             biased;
             ended = self.ended() => ended,
-            () = world.sleep_until(deadline + GRACE) => {
+            () = world.sleep_until(deadline + FAREWELL) => {
                 let kind = ErrorKind::Client(courant_client::ErrorKind::Timeout);
                 Err(Error::new(kind, "the application did not end in time"))
             }
@@ -245,7 +245,9 @@ impl Drop for Guard {
     }
 }
 
-/// How much longer than it was told an application may take to end.
+/// How much longer than it was told an application may take to end: its clients say farewell.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// What the other workers get to end well when one has failed.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often an application that has work left is asked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -69,12 +69,6 @@ impl StreamsAppBuilder {
         self
     }
 
-    /// What becomes of records that an operator fails on.
-    pub fn on_processing_error(mut self, handler: ErrorHandler) -> Self {
-        self.handlers.processing = handler;
-        self
-    }
-
     /// Sets a property by Kafka's name; [`Self::start`] says if there is no such one. See [`STREAMS`](crate::STREAMS).
     pub fn set(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.properties.set(name, value);

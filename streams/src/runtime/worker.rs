@@ -110,7 +110,11 @@ impl Worker {
     /// Works until it is told to end; then ends by the time that it was told.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) -> Result<(), Error> {
         match self.work(&mut commands).await {
-            Ok(deadline) => self.shut_down(deadline).await,
+            Ok(Some(deadline)) => self.shut_down(deadline).await,
+            Ok(None) => {
+                self.abandon().await;
+                Ok(())
+            }
             Err(error) => {
                 self.abandon().await;
                 Err(error)
@@ -118,7 +122,8 @@ impl Worker {
         }
     }
 
-    async fn work(&mut self, commands: &mut UnboundedReceiver<Command>) -> Result<Instant, Error> {
+    /// Works until it is told to end; gives the time by which it has to, or nothing if the application's handle is gone.
+    async fn work(&mut self, commands: &mut UnboundedReceiver<Command>) -> Result<Option<Instant>, Error> {
         loop {
             let progress = self.process().await?;
             if self.commit_is_due() {
@@ -126,11 +131,11 @@ impl Worker {
             }
             self.purge_if_due();
             match self.next(commands, self.wake_at(progress)).await {
-                Next::Command(None) => return Ok(self.now()),
-                Next::Command(Some(Command::Close(deadline))) => return Ok(deadline),
+                Next::Command(None) => return Ok(None),
+                Next::Command(Some(Command::Close(deadline))) => return Ok(Some(deadline)),
                 Next::Command(Some(command)) => self.answer(command).await?,
                 Next::Event(Ok(Some(event))) => self.handle_event(event).await?,
-                Next::Event(Ok(None)) => return Ok(self.now()),
+                Next::Event(Ok(None)) => return Ok(None),
                 Next::Event(Err(error)) if error.is_retriable() => {
                     tracing::warn!(target: "courant::streams", worker = self.number, %error, "reading goes on after an error");
                 }
@@ -502,7 +507,7 @@ impl Worker {
         committed.and(consumer.map_err(Error::from)).and(producer.map_err(Error::from))
     }
 
-    /// The end after a failure: nothing more is committed.
+    /// The end after a failure, or of an application that nobody holds any more: nothing more is committed.
     async fn abandon(mut self) {
         for (id, task) in std::mem::take(&mut self.tasks) {
             self.shared.directory.put_back(id, task.close());

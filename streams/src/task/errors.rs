@@ -85,8 +85,6 @@ pub(crate) struct ErrorHandlers {
     pub(crate) deserialization: ErrorHandler,
     /// For records that a codec cannot write.
     pub(crate) production: ErrorHandler,
-    /// For what operators fail with.
-    pub(crate) processing: ErrorHandler,
     /// Where records that are left out go (KIP-1034).
     pub(crate) dead_letters: Option<TopicName>,
 }

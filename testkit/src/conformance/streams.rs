@@ -182,7 +182,9 @@ async fn a_window_that_is_closed_stays_closed_for_the_next_process(subject: Subj
         let windows = tumbling(Duration::from_millis(10));
         let codec = windows.codec(Utf8);
         let visits = builder.stream::<String, String>(&*topics.input, (Utf8, Utf8)).group_by_key();
-        let counted = visits.windowed_by(windows).count(Store::named("visits", (Utf8, I64Be)));
+        // The events are as old as can be; what is kept of them must stay.
+        let store = Store::named("visits", (Utf8, I64Be)).changelog("retention.ms", "-1");
+        let counted = visits.windowed_by(windows).count(store);
         counted.to_stream().to(&*topics.output, (codec, I64Be));
         builder.build().expect("a topology")
     };
