@@ -2,6 +2,7 @@
 //! owned twice, none is left idle, no record is lost, and no commit runs ahead of what was handed out.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
