@@ -2,4 +2,5 @@
 mod heartbeats;
 mod joining;
 mod losing;
+mod orders;
 mod world;
