@@ -1,7 +1,7 @@
 //! The JSON converter against Java's: what it reads, and the bytes that it writes.
 //!
 //! `golden/json-converter/cases.tsv` holds messages and properties, `expected.tsv` what Java's converter of Kafka 4.3.1
-//! made of each (`tests/interop/java/ConnectJson.java`; `cargo xtask interop` runs it again). Where ours refuses what
+//! made of each (`tests/interop/connect/ConnectJson.java`; `cargo xtask interop` runs it again). Where ours refuses what
 //! Java accepts in silence, it does so on purpose, in [`Reading::Strict`]; the comparison is made with `reading=java`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use base64::Engine;

@@ -8,6 +8,7 @@
 //! | `record` | a record and its line |
 //! | `dataset` | the records that are written |
 //! | `client` | the four commands, in each client's way |
+//! | `connect` | Java's JsonConverter on recorded messages |
 //! | `kcat` | kcat's own command line and JSON |
 //! | `groups` | foreign clients as members of groups |
 //! | `streams` | Kafka Streams and ours, the same topologies |
@@ -18,6 +19,7 @@
 mod batches;
 mod broker;
 mod client;
+mod connect;
 mod dataset;
 mod groups;
 mod kcat;

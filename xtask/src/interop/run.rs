@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::broker::Broker;
 use super::client::Client;
 use super::record::Record;
-use super::{batches, dataset, groups, streams, tools};
+use super::{batches, connect, dataset, groups, streams, tools};
 use crate::steps::Count;
 
 /// Kafka's codecs under the names that every client uses.
@@ -24,11 +24,14 @@ pub(crate) enum Part {
     Steps,
     /// The same topologies by Kafka Streams and by ours, always on real Kafka
     Streams,
+    /// Java's JsonConverter, message by message
+    Connect,
 }
 
 /// Runs all comparisons against the mock, or against real Kafka of a version; prints a line for each.
 pub(crate) fn run(root: &Path, kafka: Option<&str>) -> Result<Count> {
-    run_parts(root, kafka, &[Part::Records, Part::Groups, Part::Steps, Part::Streams])
+    let all = [Part::Records, Part::Groups, Part::Steps, Part::Streams, Part::Connect];
+    run_parts(root, kafka, &all)
 }
 
 /// Runs some of the comparisons.
@@ -40,6 +43,7 @@ pub(crate) fn run_parts(root: &Path, kafka: Option<&str>, parts: &[Part]) -> Res
             Part::Groups => groups(root, kafka)?,
             Part::Steps => steps(root, kafka)?,
             Part::Streams => streams::run(root, kafka.unwrap_or(tools::KAFKA_VERSION))?,
+            Part::Connect => connect(root),
         });
     }
     Ok(count)
@@ -85,6 +89,12 @@ fn steps(root: &Path, kafka: Option<&str>) -> Result<Count> {
     }
     checks.check("java: all steps were tried", || whole);
     Ok(checks.finish())
+}
+
+fn connect(root: &Path) -> Count {
+    let mut count = Count::default();
+    tell(&mut count, "java: JsonConverter reads and writes as recorded", connect::json_converter(root));
+    count
 }
 
 /// The topic that a client writes to with a codec.

@@ -21,6 +21,11 @@ pub(crate) fn fetch_streams(root: &Path, version: &str) -> Result<PathBuf> {
     fetch_of(root, "streams-jars", "tests/interop/streams/pom.xml", version)
 }
 
+/// The folder with the jars of Connect's JSON converter in a version; fetches them when they are missing.
+pub(crate) fn fetch_connect(root: &Path, version: &str) -> Result<PathBuf> {
+    fetch_of(root, "connect-jars", "tests/interop/connect/pom.xml", version)
+}
+
 fn fetch_of(root: &Path, name: &str, pom: &str, version: &str) -> Result<PathBuf> {
     let well_formed =
         !version.is_empty() && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
