@@ -72,7 +72,7 @@ impl Single {
     pub(super) fn send(&mut self, record: Written) -> Vec<Written> {
         let (mut waiting, mut all) = (VecDeque::from([record]), Vec::new());
         while let Some(record) = waiting.pop_front() {
-            let written = self.process(record).unwrap();
+            let written = self.process(vec![record]).unwrap();
             let is_internal = |written: &&Written| written.topic.ends_with("-repartition");
             waiting.extend(written.iter().filter(is_internal).cloned());
             all.extend(written);
@@ -80,13 +80,15 @@ impl Single {
         all
     }
 
-    /// Processes a record in the tasks that read its topic.
-    fn process(&mut self, record: Written) -> Result<Vec<Written>, ProcessError> {
-        self.offset += 1;
-        let headers: Headers =
-            record.headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
-        let (key, value) = (record.key.clone(), record.value.clone());
-        let raw = RawRecord { offset: self.offset, timestamp: record.timestamp, key, value, headers };
+    /// Processes records of one topic in one run; everything that was written, in order. There must be no repartition.
+    pub(super) fn send_run(&mut self, records: Vec<Written>) -> Vec<Written> {
+        self.process(records).unwrap()
+    }
+
+    /// Processes records of one topic in the tasks that read it.
+    fn process(&mut self, records: Vec<Written>) -> Result<Vec<Written>, ProcessError> {
+        let Some(topic) = records.first().map(|record| record.topic.clone()) else { return Ok(Vec::new()) };
+        let raws: Vec<RawRecord> = records.into_iter().map(|record| self.raw(record)).collect();
         let mut written = Vec::new();
         for (sub, (graph, task)) in self.topology.sub_topologies().iter().zip(&mut self.tasks) {
             for source in &sub.sources {
@@ -94,14 +96,22 @@ impl Single {
                     true => internal_topic(APPLICATION, &source.name),
                     false => source.name.clone(),
                 };
-                if name == record.topic {
+                if name == topic {
                     let partition = TopicPartition::new(name, 0);
-                    graph.process(source.source, &partition, std::slice::from_ref(&raw), task)?;
+                    graph.process(source.source, &partition, &raws, task)?;
                     written.append(&mut task.written);
                 }
             }
         }
         Ok(written)
+    }
+
+    /// A record as its topic has it, at the next offset.
+    fn raw(&mut self, record: Written) -> RawRecord {
+        self.offset += 1;
+        let headers = record.headers.into_iter().map(|(name, value)| (name.into(), value));
+        let (key, value, headers) = (record.key, record.value, headers.collect::<Headers>());
+        RawRecord { offset: self.offset, timestamp: record.timestamp, key, value, headers }
     }
 }
 
