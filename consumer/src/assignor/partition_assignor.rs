@@ -47,7 +47,8 @@ pub trait PartitionAssignor: fmt::Debug + Send + Sync + 'static {
         0
     }
 
-    /// What this member wants to tell the leader's assignor when it joins for `topics`.
+    /// What this member wants to tell the leader's assignor when it joins for `topics`. It is asked under the consumer's
+    /// lock: it must not wait, and not call the consumer.
     fn user_data(&self, topics: &BTreeSet<TopicName>, last: Option<&LastAssignment>) -> Option<Bytes> {
         let _ = (topics, last);
         None
