@@ -88,7 +88,9 @@ fn a_dead_letter_is_safe_before_the_offset_of_its_record_is_committed() {
         cluster.inject(Fault::on(ApiKey::Produce).topic("dead").delay(20 * SECOND).times(1));
         let more = [("errors.tolerance", "all"), ("errors.deadletterqueue.topic.name", "dead")];
         let worker = sink(&cluster, "letters-first", &more).await;
-        tokio::time::sleep(3 * SECOND).await;
+        while worker.status("snk").unwrap().progress().passed_over == 0 {
+            tokio::time::sleep(SECOND / 10).await;
+        }
         worker.flush("snk").unwrap();
         tokio::time::sleep(10 * SECOND).await;
         assert_eq!(cluster.committed("connect-snk", "t", 0), None, "the letter is not acknowledged");
