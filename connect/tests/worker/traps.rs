@@ -187,7 +187,13 @@ fn the_time_to_stop_is_for_all_tasks_together() {
         }
         script("in-time", [give(&["b"])]);
         let worker = sink(&cluster, "stuck-1", &[]).await;
-        worker.start_sink::<TargetSink>("snk2", [("script", "stuck-2"), ("topics", "t")]).await.unwrap();
+        worker
+            .start_sink::<TargetSink>(
+                "snk2",
+                [("script", "stuck-2"), ("topics", "t"), ("value.converter", "StringConverter")],
+            )
+            .await
+            .unwrap();
         worker.start_source::<ScriptSource>("src", [("script", "in-time"), ("topic", "s")]).await.unwrap();
         worker.caught_up("src").await.unwrap();
         tokio::time::sleep(5 * SECOND).await;
