@@ -13,8 +13,8 @@ use courant_protocol::messages::leave_group::MemberIdentity;
 use courant_protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use courant_protocol::messages::sync_group::SyncGroupRequestAssignment;
 use courant_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, OffsetCommitRequest, SyncGroupRequest, SyncGroupResponse,
+    ApiVersionsRequest, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, SyncGroupRequest, SyncGroupResponse,
 };
 use courant_protocol::wire::Str;
 
@@ -73,6 +73,13 @@ impl Wire {
             include_authorized_operations: false,
         };
         self.call(&request, 5).await.groups.remove(0).error_code
+    }
+
+    /// The newest version of a request that the broker speaks.
+    pub(super) async fn newest<R: Request>(&mut self) -> i16 {
+        let announced = self.call(&ApiVersionsRequest::default(), 0).await.api_keys;
+        let api = announced.iter().find(|api| api.api_key == i16::from(R::KEY));
+        api.map_or(-1, |api| api.max_version)
     }
 
     /// Sends without waiting.
