@@ -1,5 +1,5 @@
 //! The corpus of the fuzz targets, replayed.
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, unreachable_pub)] // The targets are shared with the fuzzer.
 
 #[path = "../fuzz/src/embedded.rs"]
 mod embedded;
