@@ -6,6 +6,7 @@ mod line;
 mod member;
 mod produce;
 mod read;
+mod stream;
 
 use anyhow::{Context, Result, bail};
 use courant_client::Kafka;
@@ -17,12 +18,13 @@ async fn main() -> Result<()> {
     let bootstrap = arguments
         .get(1)
         .copied()
-        .context("usage: courant-probe produce|consume|list|offsets|member BOOTSTRAP …")?;
+        .context("usage: courant-probe produce|consume|list|offsets|member|stream BOOTSTRAP …")?;
     let kafka = Kafka::connect(bootstrap).await?;
     match arguments.as_slice() {
         ["produce", _, topic, codec] => produce::run(&kafka, topic, codec).await,
         ["consume", _, topic, count] => read::consume(&kafka, topic, count.parse()?).await,
         ["list", _] => read::list(&kafka).await,
+        ["stream", _, application, input, output] => stream::run(&kafka, application, input, output).await,
         ["member", _, group, topic, assignor] => member::run(&kafka, group, topic, assignor).await,
         ["offsets", _, topic, timestamp] => read::offsets(&kafka, topic, timestamp.parse()?).await,
         _ => bail!("no such command: {}", arguments.join(" ")),

@@ -25,13 +25,25 @@ pub(super) fn run(root: &Path, kafka: &str) -> Result<Count> {
     let mut command = Command::new(probe);
     command.arg(cluster.bootstrap()).args(["java", "-cp", &class_path, "StreamsProbe"]);
     let outcome = process::run(&mut command, LIMIT, Show::All);
+    let mixed = mixed(root, &class_path, &cluster.bootstrap());
     cluster.stop()?;
-    let outcome = outcome?;
-    let lines = |word: &str| outcome.stdout.iter().filter(|line| line.starts_with(word)).count();
+    let (outcome, mixed) = (outcome?, mixed?);
+    let all = || outcome.stdout.iter().chain(&mixed);
+    let lines = |word: &str| all().filter(|line| line.starts_with(word)).count();
     let count = Count { passed: lines("ok "), failed: lines("FAILED ") };
     ensure!(outcome.succeeded() || count.failed > 0, "the comparison {}", outcome.ending());
     ensure!(count.passed + count.failed > 0, "nothing was compared");
     Ok(count)
+}
+
+/// Runs one application with a process of Java's and one of ours; gives the lines that tell how it went.
+fn mixed(root: &Path, class_path: &str, bootstrap: &str) -> Result<Vec<String>> {
+    let probe = build(root, "courant-testkit", "courant-probe")?;
+    let mut command = Command::new("java");
+    command.args(["-cp", class_path, "MixedGroup", bootstrap]).arg(probe);
+    let outcome = process::run(&mut command, LIMIT, Show::All)?;
+    ensure!(outcome.succeeded(), "the application of Java's process and ours {}", outcome.ending());
+    Ok(outcome.stdout)
 }
 
 /// Compiles Java's side; the class path to run it with.
@@ -42,7 +54,8 @@ fn compile(root: &Path) -> Result<String> {
     let sources = root.join("tests/interop/streams");
     let mut javac = Command::new("javac");
     javac.args(["-nowarn", "-cp"]).arg(&jars).arg("-d").arg(&classes);
-    javac.arg(sources.join("Topologies.java")).arg(sources.join("StreamsProbe.java"));
+    javac
+        .args(["Topologies.java", "StreamsProbe.java", "MixedGroup.java"].map(|source| sources.join(source)));
     process::quietly(&mut javac, LIMIT).context("the Java program does not compile")?;
     Ok(format!("{}:{}", classes.display(), jars.display()))
 }
