@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,7 +75,8 @@ fn run(sim: &Sim, crashes: bool) -> Result<usize, Failed> {
     let cluster = cluster.seed(sim.seed()).world(sim.world("brokers")).build()?;
     sim.serve(cluster.transport());
     let target = Arc::<Mutex<Target>>::default();
-    let world = format!("{}-{crashes}", sim.seed());
+    // Tests run beside each other, and with the same seeds.
+    let world = RUNS.fetch_add(1, Ordering::Relaxed).to_string();
     lock(&TARGETS).insert(world.clone(), Arc::clone(&target));
     sim.run(story(sim, &cluster, &world, crashes))??;
     lock(&TARGETS).remove(&world);
@@ -222,6 +224,7 @@ impl Target {
     }
 }
 
+static RUNS: AtomicU64 = AtomicU64::new(0);
 static TARGETS: Mutex<BTreeMap<String, Arc<Mutex<Target>>>> = Mutex::new(BTreeMap::new());
 
 fn target(outside: &str) -> Arc<Mutex<Target>> {
