@@ -250,7 +250,8 @@ impl Reading {
             group.classic.revoked_done(now);
         }
         if let Some(mut shown) = shown {
-            if shown.change == Change::Revoked {
+            // What it was told of goes when it asks again, and it need not hear of that twice.
+            if shown.change != Change::Assigned {
                 owned.retain(|partition| !shown.partitions.contains(partition));
             }
             if matches!(shown.then, Then::Settle) {
