@@ -124,6 +124,25 @@ fn an_application_that_does_not_poll_leaves_its_group_until_it_is_back() {
 }
 
 #[test]
+fn what_was_told_as_lost_is_not_told_again_to_a_member_that_falls_silent_then() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).max_poll_interval(ms(20_000))).await;
+        seat.run(ms(5_000)).await;
+        let id = seat.consumer.group_metadata().unwrap().member_id;
+        cluster.expire_member("g", &id).unwrap();
+        kafka.world().sleep(ms(4_000)).await;
+        let lost = seat.consumer.next_event().await.unwrap().unwrap();
+        seat.note(lost);
+        kafka.world().sleep(ms(30_000)).await;
+        seat.run(ms(10_000)).await;
+        assert_eq!(seat.told[1..], [Told::Lost(a(0..3)), Told::Assigned(a(0..3))]);
+    });
+}
+
+#[test]
 fn waiting_in_a_poll_is_no_silence() {
     run(async {
         let cluster = cluster(|builder| builder);
