@@ -5,11 +5,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// Lines that are kept for a message.
 const TAIL_LINES: usize = 12;
+/// How long the last words of a process are waited for, if a child of its own still holds its output.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A running member; killed when dropped.
 pub(crate) struct Member {
@@ -78,6 +81,12 @@ impl Member {
         while let Ok(line) = self.lines.try_recv() {
             self.hear(&line)?;
         }
+        if ended.is_some() {
+            // Its last words are read by another thread, which may be behind; the channel closes after them.
+            while let Ok(line) = self.lines.recv_timeout(LAST_WORDS) {
+                self.hear(&line)?;
+            }
+        }
         match ended {
             Some(status) if !self.left || !status.success() => {
                 bail!("{} ended with {status}", self.describe())
@@ -141,7 +150,7 @@ impl Drop for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     fn shell(script: &str) -> Result<Member> {
         let mut command = Command::new("sh");
