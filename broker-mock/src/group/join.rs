@@ -121,6 +121,8 @@ impl Group {
         self.answer_join(board, old, refused_join(old, fenced));
         self.answer_sync(board, old, super::classic::refused_sync(fenced));
         let Some(mut member) = self.members.remove(old) else { return };
+        // Nobody can sync under the old id any more.
+        self.pending_sync.remove(old);
         let led = self.leader.clone().unwrap_or_default();
         member.id = id.clone();
         member.is_new = false;
