@@ -9,7 +9,7 @@ use super::csv_row::{Columns, Wanted};
 use super::line_file::{LineFile, ReadOn};
 use super::lines::Line;
 use super::position::{FilePartition, FilePosition};
-use crate::api::{BadInput, Batch, ConnectorContext, Source, SourceContext, SourceRecord, SourceTask};
+use crate::api::{Batch, ConnectorContext, Source, SourceContext, SourceRecord, SourceTask};
 use crate::error::{Error, Result};
 
 /// Reads a CSV file: each row is a record whose value is a struct with a field for each column.
@@ -105,23 +105,16 @@ impl CsvSourceTask {
         let Some(columns) = self.columns.as_ref().filter(|_| !line.bytes.is_empty()) else {
             return Ok(());
         };
-        let row = match line.too_long {
-            true => Err(format!("longer than line.max.bytes={}", self.config.line_max_bytes)),
-            false => columns.row(&line.bytes),
-        };
-        let (partition, position) = (self.partition.clone(), self.file.position_behind(line));
-        match row {
+        let partition = self.partition.clone();
+        match self.file.content(line).and_then(|bytes| columns.row(bytes)) {
             Ok(row) => {
+                let position = self.file.position_behind(line);
                 let record = SourceRecord::to(self.topic.clone(), partition, position);
                 let mut record = record.key(row.key).value(row.value);
                 record.record.timestamp = row.timestamp;
                 batch.push(record);
             }
-            Err(wrong) => {
-                let place = format!("line {} of {}: {wrong}", line.number, self.file.path().display());
-                let bad = BadInput::new(partition, position, line.bytes.clone(), Error::data(place));
-                batch.push_bad(bad.header("line", line.number.to_string()).header("error", wrong));
-            }
+            Err(wrong) => batch.push_bad(self.file.bad_line(partition, line, wrong)),
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::file_error;
 use super::lines::{Line, Lines};
-use super::position::{FilePosition, HEAD_BYTES, Head};
-use crate::api::ConnectorContext;
-use crate::error::Result;
+use super::position::{FilePartition, FilePosition, HEAD_BYTES, Head};
+use crate::api::{BadInput, ConnectorContext};
+use crate::error::{Error, Result};
 
 /// What is done with a last line that has no line end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -108,6 +108,27 @@ impl LineFile {
     /// Where to go on behind a line.
     pub(super) fn position_behind(&self, line: &Line) -> FilePosition {
         FilePosition { position: line.end, line: line.number, checksum: self.open.head.checksum(line.end) }
+    }
+
+    /// A line's bytes, or why they are not all there.
+    pub(super) fn content<'a>(&self, line: &'a Line) -> std::result::Result<&'a [u8], String> {
+        match line.too_long {
+            true => Err(format!("longer than line.max.bytes={}", self.line_max_bytes)),
+            false => Ok(&line.bytes),
+        }
+    }
+
+    /// A line that is no record, with its number and what is wrong with it as headers.
+    pub(super) fn bad_line(
+        &self,
+        partition: FilePartition,
+        line: &Line,
+        wrong: String,
+    ) -> BadInput<FilePartition, FilePosition> {
+        let place = format!("line {} of {}: {wrong}", line.number, self.path.display());
+        let bad =
+            BadInput::new(partition, self.position_behind(line), line.bytes.clone(), Error::data(place));
+        bad.header("line", line.number.to_string()).header("error", wrong)
     }
 
     /// Reads on once all lines at hand were taken. The line that it gives is a last one without line end.

@@ -10,11 +10,9 @@ use super::csv_config::line_max_bytes;
 use super::line_file::{LastLine, LineFile, ReadOn, check_readable};
 use super::lines::Line;
 use super::position::{FilePartition, FilePosition};
-use crate::api::{
-    BadInput, Batch, Config, ConnectorContext, Source, SourceContext, SourceRecord, SourceTask,
-};
+use crate::api::{Batch, Config, ConnectorContext, Source, SourceContext, SourceRecord, SourceTask};
 use crate::data::{Data, Schema};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What [`LineSource`] can be told.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -104,22 +102,18 @@ pub struct LineSourceTask {
 
 impl LineSourceTask {
     fn take(&self, line: &Line, batch: &mut Batch<FilePartition, FilePosition>) {
-        let (partition, position) = (self.partition.clone(), self.file.position_behind(line));
-        let text = match line.too_long {
-            true => Err(format!("longer than line.max.bytes={}", self.config.line_max_bytes)),
-            false => std::str::from_utf8(&line.bytes)
-                .map_err(|wrong| format!("not UTF-8 after byte {}", wrong.valid_up_to())),
-        };
+        let partition = self.partition.clone();
+        let text = self.file.content(line).and_then(|bytes| {
+            std::str::from_utf8(bytes)
+                .map_err(|wrong| format!("not UTF-8 after byte {}", wrong.valid_up_to()))
+        });
         match text {
             Ok(text) => {
+                let position = self.file.position_behind(line);
                 let value = Data::new(Arc::clone(&self.schema), text);
                 batch.push(SourceRecord::to(self.topic.clone(), partition, position).value(value));
             }
-            Err(wrong) => {
-                let place = format!("line {} of {}: {wrong}", line.number, self.file.path().display());
-                let bad = BadInput::new(partition, position, line.bytes.clone(), Error::data(place));
-                batch.push_bad(bad.header("line", line.number.to_string()).header("error", wrong));
-            }
+            Err(wrong) => batch.push_bad(self.file.bad_line(partition, line, wrong)),
         }
     }
 }
