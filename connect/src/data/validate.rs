@@ -2,6 +2,27 @@
 use super::civil::DAY_MS;
 use super::{DataError, Schema, SchemaType, Value};
 
+impl SchemaType {
+    /// Whether a value is of this type; what is inside it is not looked at.
+    pub(crate) fn holds(&self, value: &Value) -> bool {
+        matches!(
+            (self, value),
+            (Self::Int8, Value::I8(_))
+                | (Self::Int16, Value::I16(_))
+                | (Self::Int32, Value::I32(_))
+                | (Self::Int64, Value::I64(_))
+                | (Self::Float32, Value::F32(_))
+                | (Self::Float64, Value::F64(_))
+                | (Self::Boolean, Value::Bool(_))
+                | (Self::String, Value::String(_))
+                | (Self::Bytes, Value::Bytes(_))
+                | (Self::Array(_), Value::Array(_))
+                | (Self::Map(..), Value::Map(_))
+                | (Self::Struct(_), Value::Struct(_))
+        )
+    }
+}
+
 impl Schema {
     /// Checks that this schema describes `value`: the type, nulls, and everything inside.
     ///
@@ -21,15 +42,6 @@ impl Schema {
 
     fn validate_plain(&self, value: &Value) -> Result<(), DataError> {
         match (self.kind(), value) {
-            (SchemaType::Int8, Value::I8(_))
-            | (SchemaType::Int16, Value::I16(_))
-            | (SchemaType::Int32, Value::I32(_))
-            | (SchemaType::Int64, Value::I64(_))
-            | (SchemaType::Float32, Value::F32(_))
-            | (SchemaType::Float64, Value::F64(_))
-            | (SchemaType::Boolean, Value::Bool(_))
-            | (SchemaType::String, Value::String(_))
-            | (SchemaType::Bytes, Value::Bytes(_)) => Ok(()),
             (SchemaType::Array(items), Value::Array(values)) => {
                 (0..).zip(values).try_for_each(|(at, value): (usize, _)| {
                     items.validate(value).map_err(|error| error.within(format!("[{at}]")))
@@ -47,6 +59,7 @@ impl Schema {
                 }
                 inner.validate()
             }
+            (kind, value) if kind.holds(value) => Ok(()),
             (_, value) => Err(self.misfit(value)),
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn value(
         },
         (Some(schema), value) => match schema.logical() {
             Some(logical) => return logical_value(logical, schema, value, options, out),
-            None if fits(schema.kind(), value) => return plain(Some(schema), value, options, out),
+            None if schema.kind().holds(value) => return plain(Some(schema), value, options, out),
             None => {
                 let text = format!("a value of type {}, but {} is wanted", value.type_name(), schema.shown());
                 return Err(DataError::new(text));
@@ -33,24 +33,6 @@ pub(super) fn value(
         (None, value) => return plain(None, value, options, out),
     }
     Ok(())
-}
-
-fn fits(kind: &SchemaType, value: &Value) -> bool {
-    matches!(
-        (kind, value),
-        (SchemaType::Int8, Value::I8(_))
-            | (SchemaType::Int16, Value::I16(_))
-            | (SchemaType::Int32, Value::I32(_))
-            | (SchemaType::Int64, Value::I64(_))
-            | (SchemaType::Float32, Value::F32(_))
-            | (SchemaType::Float64, Value::F64(_))
-            | (SchemaType::Boolean, Value::Bool(_))
-            | (SchemaType::String, Value::String(_))
-            | (SchemaType::Bytes, Value::Bytes(_))
-            | (SchemaType::Array(_), Value::Array(_))
-            | (SchemaType::Map(..), Value::Map(_))
-            | (SchemaType::Struct(_), Value::Struct(_))
-    )
 }
 
 fn plain(
