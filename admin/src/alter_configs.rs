@@ -219,14 +219,12 @@ impl Api for IncrementalAlterConfigs {
         _: i16,
         response: IncrementalAlterConfigsResponse,
     ) -> Vec<Option<Answer<()>>> {
-        let answer = |item: &ConfigChanges| {
-            let (kind, name) = item.resource.to_wire();
-            let mut found = response.responses.iter();
-            let found = found.find(|at| at.resource_type == kind && *at.resource_name == *name)?;
-            let message = found.error_message.as_deref().map(str::to_owned);
-            Some(ErrorCode(found.error_code).into_result().map_err(|code| (code, message)))
+        let found = |at: incremental::AlterConfigsResourceResponse| Found {
+            resource: (at.resource_type, at.resource_name),
+            error: (ErrorCode(at.error_code), at.error_message),
         };
-        items.iter().map(answer).collect()
+        let found: Vec<Found> = response.responses.into_iter().map(found).collect();
+        items.iter().map(|item| answer(&found, &item.resource)).collect()
     }
 
     fn locate(&self, item: &ConfigChanges, error: courant_client::Error) -> courant_client::Error {
@@ -238,6 +236,20 @@ impl Api for IncrementalAlterConfigs {
             _ => error,
         }
     }
+}
+
+/// What a broker says of one resource, in either API.
+struct Found {
+    resource: (i8, Str),
+    error: (ErrorCode, Option<Str>),
+}
+
+/// The answer for a resource, if the broker gave one.
+fn answer(found: &[Found], resource: &ConfigResource) -> Option<Answer<()>> {
+    let (kind, name) = resource.to_wire();
+    let found = found.iter().find(|at| at.resource.0 == kind && *at.resource.1 == *name)?;
+    let (code, message) = &found.error;
+    Some(code.into_result().map_err(|code| (code, message.as_deref().map(str::to_owned))))
 }
 
 struct AlterConfigs;
@@ -280,14 +292,12 @@ impl Api for AlterConfigs {
         _: i16,
         response: AlterConfigsResponse,
     ) -> Vec<Option<Answer<()>>> {
-        let answer = |item: &NewConfigs| {
-            let (kind, name) = item.resource.to_wire();
-            let mut found = response.responses.iter();
-            let found = found.find(|at| at.resource_type == kind && *at.resource_name == *name)?;
-            let message = found.error_message.as_deref().map(str::to_owned);
-            Some(ErrorCode(found.error_code).into_result().map_err(|code| (code, message)))
+        let found = |at: legacy::AlterConfigsResourceResponse| Found {
+            resource: (at.resource_type, at.resource_name),
+            error: (ErrorCode(at.error_code), at.error_message),
         };
-        items.iter().map(answer).collect()
+        let found: Vec<Found> = response.responses.into_iter().map(found).collect();
+        items.iter().map(|item| answer(&found, &item.resource)).collect()
     }
 
     fn locate(&self, item: &NewConfigs, error: courant_client::Error) -> courant_client::Error {
