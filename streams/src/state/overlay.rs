@@ -33,16 +33,17 @@ impl Overlay {
 
     /// Sets or deletes a value.
     pub(crate) fn put(&mut self, space: Space, key: Bytes, value: Option<Bytes>) {
-        let length = key.len() + value.as_ref().map_or(0, Bytes::len);
-        self.bytes += length + ENTRY_BYTES;
+        let key_bytes = key.len();
+        self.bytes += entry_bytes(key_bytes, value.as_ref());
         if let Some(before) = self.writes.entry(space).or_default().insert(key, value) {
-            self.bytes = self.bytes.saturating_sub(before.map_or(0, |value| value.len()) + ENTRY_BYTES);
+            self.bytes -= entry_bytes(key_bytes, before.as_ref());
         }
     }
 
     /// Empties a space.
     pub(crate) fn empty(&mut self, space: Space) {
-        self.writes.remove(&space);
+        let gone = self.writes.remove(&space).unwrap_or_default();
+        self.bytes -= gone.iter().map(|(key, value)| entry_bytes(key.len(), value.as_ref())).sum::<usize>();
         self.emptied.insert(space);
     }
 
@@ -98,3 +99,30 @@ impl Overlay {
 
 /// What an entry takes besides its bytes.
 const ENTRY_BYTES: usize = 96;
+
+/// What a write takes.
+fn entry_bytes(key_bytes: usize, value: Option<&Bytes>) -> usize {
+    key_bytes + value.map_or(0, Bytes::len) + ENTRY_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_over_or_emptied_takes_no_memory() {
+        let space = |segment| Space { store: 0, segment };
+        let mut overlay = Overlay::default();
+        overlay.put(space(0), Bytes::from_static(b"key"), Some(Bytes::from_static(b"a")));
+        let once = overlay.bytes();
+        for _ in 0..100 {
+            overlay.put(space(0), Bytes::from_static(b"key"), Some(Bytes::from_static(b"b")));
+        }
+        assert_eq!(overlay.bytes(), once);
+        overlay.put(space(1), Bytes::from_static(b"another"), None);
+        overlay.empty(space(1));
+        assert_eq!(overlay.bytes(), once);
+        overlay.take(Vec::new());
+        assert_eq!(overlay.bytes(), 0);
+    }
+}
