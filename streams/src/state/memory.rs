@@ -1,15 +1,15 @@
 //! The engine in memory.
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use bytes::Bytes;
 
 use super::engine::{Engine, EngineError, Entries, Space, WriteBatch};
+use super::keyed::Keyed;
 
-/// Sorted maps; what they hold is gone with the process and comes back from the changelog.
+/// Maps in memory; what they hold is gone with the process and comes back from the changelog.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryEngine {
-    spaces: BTreeMap<Space, BTreeMap<Bytes, Bytes>>,
+    spaces: BTreeMap<Space, Keyed<Bytes>>,
     offsets: BTreeMap<usize, i64>,
 }
 
@@ -19,12 +19,12 @@ impl Engine for MemoryEngine {
     }
 
     fn range<'a>(&'a self, space: Space, from: &[u8], to: Option<&[u8]>) -> Entries<'a> {
-        let to = to.map_or(Bound::Unbounded, Bound::Included);
-        let Some(entries) = self.spaces.get(&space).filter(|_| is_ordered(from, to)) else {
-            return Box::new(std::iter::empty());
-        };
-        let entries = entries.range::<[u8], _>((Bound::Included(from), to));
-        Box::new(entries.map(|(key, value)| Ok((key.clone(), value.clone()))))
+        match self.spaces.get(&space) {
+            Some(entries) => {
+                Box::new(entries.range(from, to).map(|(key, value)| Ok((key.clone(), value.clone()))))
+            }
+            None => Box::new(std::iter::empty()),
+        }
     }
 
     fn apply(&mut self, batch: WriteBatch) -> Result<(), EngineError> {
@@ -63,13 +63,5 @@ impl Engine for MemoryEngine {
         self.spaces.retain(|space, _| space.store != store);
         self.offsets.remove(&store);
         Ok(())
-    }
-}
-
-/// A sorted map refuses a range whose ends are the wrong way round; here it is an empty one.
-pub(super) fn is_ordered(from: &[u8], to: Bound<&[u8]>) -> bool {
-    match to {
-        Bound::Included(to) => from <= to,
-        _ => true,
     }
 }

@@ -12,6 +12,7 @@ mod changelog;
 mod directory;
 mod engine;
 mod key_value;
+mod keyed;
 mod memory;
 mod overlay;
 mod stores;

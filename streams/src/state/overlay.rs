@@ -1,16 +1,15 @@
 //! What a task has written since its last commit.
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use bytes::Bytes;
 
 use super::engine::{Engine, EngineError, Space, WriteBatch};
-use super::memory::is_ordered;
+use super::keyed::Keyed;
 
 /// Uncommitted writes over an engine. Dropping it undoes them.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    writes: BTreeMap<Space, BTreeMap<Bytes, Option<Bytes>>>,
+    writes: BTreeMap<Space, Keyed<Option<Bytes>>>,
     /// Spaces whose committed content is to go; what is written into one afterwards stays.
     emptied: BTreeSet<Space>,
     bytes: usize,
@@ -43,7 +42,7 @@ impl Overlay {
     /// Empties a space.
     pub(crate) fn empty(&mut self, space: Space) {
         let gone = self.writes.remove(&space).unwrap_or_default();
-        self.bytes -= gone.iter().map(|(key, value)| entry_bytes(key.len(), value.as_ref())).sum::<usize>();
+        self.bytes -= gone.values().map(|(key, value)| entry_bytes(key.len(), value.as_ref())).sum::<usize>();
         self.emptied.insert(space);
     }
 
@@ -62,14 +61,11 @@ impl Overlay {
                 merged.insert(key, value);
             }
         }
-        let to = to.map_or(Bound::Unbounded, Bound::Included);
-        if let Some(writes) = self.writes.get(&space).filter(|_| is_ordered(from, to)) {
-            for (key, value) in writes.range::<[u8], _>((Bound::Included(from), to)) {
-                match value {
-                    Some(value) => merged.insert(key.clone(), value.clone()),
-                    None => merged.remove(key),
-                };
-            }
+        for (key, value) in self.writes.get(&space).into_iter().flat_map(|writes| writes.range(from, to)) {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.clone()),
+                None => merged.remove(key),
+            };
         }
         Ok(merged.into_iter().collect())
     }
@@ -91,7 +87,7 @@ impl Overlay {
         let emptied = std::mem::take(&mut self.emptied).into_iter().collect();
         let writes = std::mem::take(&mut self.writes)
             .into_iter()
-            .flat_map(|(space, writes)| writes.into_iter().map(move |(key, value)| (space, key, value)));
+            .flat_map(|(space, writes)| writes.into_entries().map(move |(key, value)| (space, key, value)));
         self.bytes = 0;
         WriteBatch { writes: writes.collect(), emptied, offsets }
     }
