@@ -128,10 +128,7 @@ impl ProducerBuilder {
         for (name, reason) in given.without_effect() {
             tracing::info!(target: "courant::producer", property = name, "set without effect: {reason}");
         }
-        let partitioner = self.partitioner.unwrap_or_else(|| match settings.round_robin {
-            true => Partitioner::round_robin(),
-            false => Partitioner::built_in(),
-        });
+        let partitioner = self.partitioner.unwrap_or_else(|| settings.partitioner.clone());
         Ok(Producer::start(self.kafka, settings, partitioner))
     }
 }

@@ -5,6 +5,8 @@ use courant_client::config::{ConfigError, Importance, Kind, Properties, Row, Set
 use courant_client::{Error, ErrorKind};
 use courant_protocol::compression::Codec;
 
+use crate::Partitioner;
+
 /// The properties that only a producer has, with Java's names and defaults (Kafka 4.3).
 pub const PRODUCER: Table = Table::new(&[DELIVERY, BATCHING, PARTITIONING, ELSEWHERE]);
 
@@ -82,11 +84,11 @@ const BATCHING: &[Row] = &[
 const PARTITIONING: &[Row] = &[
     Row::without_default("partitioner.class", Kind::Class)
         .importance(Importance::Medium)
-        .doc("How records find a partition: the built-in way, or org.apache.kafka.clients.producer.RoundRobinPartitioner. A partitioner of one's own is set with `partitioner(..)`."),
+        .doc("How records find a partition: the built-in way, `org.apache.kafka.clients.producer.RoundRobinPartitioner`, or that of another client by a name of the table at `Partitioner`. A partitioner of one's own is set with `partitioner(..)`."),
     Row::new("partitioner.ignore.keys", Kind::Bool, "false")
         .importance(Importance::Medium)
         .kip(794)
-        .doc("Whether records with a key are spread like those without."),
+        .doc("Whether records with a key are spread like those without; only the built-in partitioner heeds it."),
     Row::new("partitioner.adaptive.partitioning.enable", Kind::Bool, "true")
         .kip(794)
         .doc("Whether records without a key prefer partitions whose broker keeps up."),
@@ -94,8 +96,13 @@ const PARTITIONING: &[Row] = &[
         .at_least(0)
         .unit(Unit::Millis)
         .kip(794)
-        .refused("partitions are weighed by their queues only, so far")
-        .doc("After which time a broker that takes nothing gets no records without a key; 0 for never."),
+        .doc("After which time a broker that takes nothing, although there is something for it, gets no records without a key; 0 for never. It has no effect without partitioner.adaptive.partitioning.enable."),
+    Row::new("partitioner.rack.aware", Kind::Bool, "false")
+        .kip(1123)
+        .doc("Whether records without a key prefer partitions whose leader stands in this client's rack; it needs client.rack. Kafka 4.4 brings it."),
+    Row::new("client.rack", Kind::String, "")
+        .kip(1123)
+        .doc("The rack of this client, as brokers name theirs in broker.rack. Kafka 4.4 brings it to the producer."),
     Row::new("metadata.max.idle.ms", Kind::Long, "300000")
         .at_least(5000)
         .unit(Unit::Millis)
@@ -129,7 +136,7 @@ const ELSEWHERE: &[Row] = &[
 ];
 
 /// What the properties come to: plain values, checked once.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProducerSettings {
     pub(crate) acks: i16,
     pub(crate) idempotent: bool,
@@ -143,9 +150,13 @@ pub(crate) struct ProducerSettings {
     pub(crate) buffer_memory_bytes: usize,
     pub(crate) codec: Codec,
     pub(crate) compression_level: Option<i32>,
-    pub(crate) round_robin: bool,
+    pub(crate) partitioner: Partitioner,
     pub(crate) ignore_keys: bool,
     pub(crate) adaptive: bool,
+    /// `None` if slow brokers get their share all the same.
+    pub(crate) availability_timeout: Option<Duration>,
+    /// The rack of this client, if leaders there are preferred.
+    pub(crate) rack: Option<String>,
 }
 
 impl ProducerSettings {
@@ -170,9 +181,11 @@ impl ProducerSettings {
             buffer_memory_bytes: settings.size("buffer.memory")?,
             compression_level: level(&settings, codec)?,
             codec,
-            round_robin: round_robin(settings.optional_text("partitioner.class")?)?,
+            partitioner: partitioner(settings.optional_text("partitioner.class")?)?,
             ignore_keys: settings.flag("partitioner.ignore.keys")?,
             adaptive: settings.flag("partitioner.adaptive.partitioning.enable")?,
+            availability_timeout: availability_timeout(&settings)?,
+            rack: rack(&settings)?,
         };
         codec.check(values.compression_level).map_err(|unusable| {
             conflict("compression.type cannot be used in this build").because(unusable)
@@ -252,12 +265,25 @@ fn level(settings: &Settings, codec: Codec) -> Result<Option<i32>, ConfigError> 
     Ok(level)
 }
 
-fn round_robin(class: Option<&str>) -> Result<bool, Error> {
-    match class.map(|class| class.rsplit('.').next().unwrap_or(class)) {
-        None | Some("") => Ok(false),
-        Some("RoundRobinPartitioner") => Ok(true),
-        Some(_) => Err(conflict("partitioner.class names a Java class that is not built in")
-            .hinting("leave it out, name RoundRobinPartitioner, or set one with `partitioner(..)`")),
+fn partitioner(class: Option<&str>) -> Result<Partitioner, Error> {
+    Partitioner::named(class.unwrap_or_default()).ok_or_else(|| {
+        conflict("partitioner.class names a class or a way that is not built in")
+            .hinting("leave it out, use a name that the documentation of `Partitioner` lists, or set one with `partitioner(..)`")
+    })
+}
+
+fn availability_timeout(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
+    let timeout = settings.millis("partitioner.availability.timeout.ms")?;
+    let adaptive = settings.flag("partitioner.adaptive.partitioning.enable")?;
+    Ok(Some(timeout).filter(|timeout| adaptive && !timeout.is_zero()))
+}
+
+fn rack(settings: &Settings) -> Result<Option<String>, Error> {
+    let rack = settings.text("client.rack")?.trim();
+    match settings.flag("partitioner.rack.aware")? {
+        false => Ok(None),
+        true if rack.is_empty() => Err(conflict("with partitioner.rack.aware=true, client.rack must be set")),
+        true => Ok(Some(rack.to_owned())),
     }
 }
 
@@ -325,7 +351,8 @@ mod tests {
         assert!(refusal(&[("transactional.id", "a")]).contains("later release"));
         assert!(refusal(&[("partitioner.class", "com.example.Mine")]).contains("partitioner(..)"));
         let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
-        assert!(check(&[("partitioner.class", round_robin)]).unwrap().round_robin);
+        let settings = check(&[("partitioner.class", round_robin)]).unwrap();
+        assert_eq!(format!("{:?}", settings.partitioner), "Partitioner(round robin)");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct DeliveryFuture {
 
 impl DeliveryFuture {
     pub(crate) fn new(appended: Appended) -> Self {
-        let Appended { completion, index, timestamp } = appended;
+        let Appended { completion, index, timestamp, .. } = appended;
         Self { completion, index, timestamp, waiter: None }
     }
 

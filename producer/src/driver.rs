@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use courant_client::{
-    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Repeats, Target, Topic,
+    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Repeats, Target,
     TopicsLease, TrafficClass,
 };
 use courant_protocol::compression::{Codec, CompressionScratch};
@@ -26,7 +26,9 @@ use crate::append::{ClosedBatch, Gate, Room, Slot};
 use crate::config::ProducerSettings;
 use crate::control::{Closing, Control};
 use crate::machine::identity::Producer;
-use crate::machine::{Batch, Linger, Notice, Outgoing, Place, RequestId, Sender, SenderSettings};
+use crate::machine::{
+    Availability, Batch, Linger, Notice, Outgoing, Place, RequestId, Sender, SenderSettings,
+};
 
 /// Everything between the append room and the brokers.
 pub(crate) struct Driver {
@@ -35,6 +37,7 @@ pub(crate) struct Driver {
     control: Arc<Control>,
     sender: Sender,
     linger: Linger,
+    availability: Option<Availability>,
     codec: Codec,
     level: Option<i32>,
     acks: i16,
@@ -115,6 +118,7 @@ impl Driver {
         Self {
             sender: Sender::new(sender_settings, now, world.rng("producer.backoff")),
             linger: Linger::new(settings.linger, settings.delivery_timeout),
+            availability: settings.availability_timeout.map(Availability::new),
             codec: settings.codec,
             level: settings.compression_level,
             acks: settings.acks,
@@ -154,6 +158,7 @@ impl Driver {
             progress |= self.poll_connections(cx, now);
             self.sender.handle_timeout(now);
             progress |= self.send_what_is_ready(now);
+            self.judge_brokers(now);
             let due = self.linger.poll_due(now).map(|(number, _)| number);
             if self.sender.poll_leader_search(now, due) {
                 self.kafka.cluster().refresh("a partition with records to send has no leader");
@@ -262,19 +267,13 @@ impl Driver {
         let snapshot = self.kafka.cluster().snapshot();
         for name in self.leases.keys() {
             let Some(topic) = snapshot.topic(name).filter(|topic| topic.error.is_none()) else { continue };
-            self.know_topic(name, topic);
+            self.room.learn(topic, &snapshot);
         }
         let places: Vec<Place> = self.sender.places().cloned().collect();
         for place in places {
             self.tell_leader(&snapshot, &place);
         }
         true
-    }
-
-    fn know_topic(&self, name: &TopicName, topic: &Topic) {
-        let available: Vec<bool> =
-            topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
-        self.room.know_topic(name, topic.id, &available);
     }
 
     /// Tells the sender who leads a partition, or that its topic is gone and another has its name.
@@ -285,7 +284,7 @@ impl Driver {
             let error = Error::new(ErrorKind::TopicRecreated, what)
                 .at_partition(place.topic.clone(), place.partition)
                 .hinting("send the record again to write it to the new topic");
-            self.know_topic(&place.topic, topic);
+            self.room.learn(topic, snapshot);
             self.take_open(place.number);
             self.sender.give_up_partition(place.number, &error);
             self.slots.remove(&place.number);
@@ -426,6 +425,17 @@ impl Driver {
         progress
     }
 
+    /// Tells the append room which brokers take nothing, now that all was sent that could be.
+    fn judge_brokers(&mut self, now: Instant) {
+        let Some(availability) = &mut self.availability else { return };
+        let due = self.linger.poll_due(now).map(|(number, _)| number);
+        availability.handle_waiting(now, &self.sender.waiting_nodes(now, due));
+        if let Some(slow) = availability.poll_slow(now) {
+            tracing::debug!(target: TARGET, ?slow, "brokers that take nothing get no records without a key");
+            self.room.set_slow(slow);
+        }
+    }
+
     /// Takes the open batches that have lingered and can be sent now, or have timed out.
     fn take_due(&mut self, now: Instant) -> bool {
         let due: Vec<(usize, bool)> = self.linger.poll_due(now).collect();
@@ -485,6 +495,9 @@ impl Driver {
         match sent {
             Ok((correlation, version)) => {
                 requests.insert(correlation, Asked { id, version });
+                if let Some(availability) = &mut self.availability {
+                    availability.handle_taken(node);
+                }
                 true
             }
             Err(error) => {
@@ -586,7 +599,8 @@ impl Driver {
             Connection::Failed { until } => Some(*until).filter(|until| *until > now),
             Connection::Opening(_) => None,
         });
-        let machines = [self.sender.next_wake(), self.linger.next_wake(), deadline, tick];
+        let slow = self.availability.as_ref().and_then(Availability::next_wake);
+        let machines = [self.sender.next_wake(), self.linger.next_wake(), slow, deadline, tick];
         let Some(wake) = machines.into_iter().flatten().chain(connections).min() else { return false };
         self.timer.reset(wake.max(now + CLOCK_GRAIN));
         Pin::new(&mut self.timer).poll(cx).is_ready()

@@ -37,9 +37,9 @@ pub use config::PRODUCER;
 pub use courant_protocol::compression::Codec;
 pub use delivery::DeliveryFuture;
 pub use error::SendError;
-pub use partitioner::Partitioner;
 #[doc(hidden)]
 pub use partitioner::partition_for_key;
+pub use partitioner::{CustomPartitioner, Partitioner, Unplaced};
 pub use producer::Producer;
 pub use record::{Record, RecordMetadata, RecordTopic};
 pub use typed::{TypedProducer, TypedRecord};

@@ -7,7 +7,6 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind, Kafka};
-use courant_protocol::types::TopicName;
 
 use crate::append::{Destination, Moment, Payload, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
@@ -78,6 +77,7 @@ impl Producer {
             partitioner,
             ignore_keys: settings.ignore_keys,
             adaptive: settings.adaptive,
+            rack: settings.rack.clone(),
             seed: world.rng("producer.partitioner").next_u64(),
             clock: Box::new(move || Moment { now: clock.now(), unix_millis: clock.unix_millis() }),
         });
@@ -231,10 +231,9 @@ impl Producer {
     }
 
     async fn learn_topic(&self, name: &str, deadline: Instant) -> Result<(), Error> {
-        let topic = self.shared.kafka.cluster().topic(name, deadline).await?;
-        let available: Vec<bool> =
-            topic.partitions.iter().map(|partition| partition.leader.is_some()).collect();
-        self.shared.room.know_topic(&TopicName::from(name), topic.id, &available);
+        let cluster = self.shared.kafka.cluster();
+        let topic = cluster.topic(name, deadline).await?;
+        self.shared.room.learn(&topic, &cluster.snapshot());
         Ok(())
     }
 
@@ -326,9 +325,13 @@ fn refused(record: &Record, refusal: Refusal) -> Error {
 }
 
 fn unknown_partition(record: &Record, count: usize) -> Error {
-    let what = format!("the record names a partition that does not exist; the topic has {count}");
+    let (who, place) = match record.partition {
+        Some(partition) => ("the record names", Some(partition)),
+        None => ("the partitioner chose", None),
+    };
+    let what = format!("{who} a partition that does not exist; the topic has {count}");
     let error = Error::new(ErrorKind::InvalidInput, what);
-    match record.partition {
+    match place {
         Some(partition) => error.at_partition(record.topic(), partition),
         None => error.at_topic(record.topic()),
     }

@@ -11,7 +11,7 @@ mod partitioner;
 
 /// What the room takes for locks.
 mod sync {
-    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 }
 
@@ -23,7 +23,7 @@ use std::time::Instant;
 use append::{ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Room, RoomOptions, Slot};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{Batches, ReadOptions, Stamp};
-use courant_protocol::types::{Offset, PartitionId, TopicId, TopicName, UnixMillis};
+use courant_protocol::types::{NodeId, Offset, PartitionId, TopicId, TopicName, UnixMillis};
 use shuttle::future::block_on;
 use shuttle::sync::Mutex;
 use shuttle::thread;
@@ -60,10 +60,12 @@ fn room(batch_size_bytes: usize, buffer_memory_bytes: usize) -> Arc<Room> {
         partitioner: partitioner::Partitioner::built_in(),
         ignore_keys: false,
         adaptive: true,
+        rack: None,
         seed: 1,
         clock: Box::new(move || Moment { now: start, unix_millis: UnixMillis(0) }),
     });
-    room.know_topic(&TopicName::from("t"), TopicId::ZERO, &[true, true]);
+    let led = partitioner::Standing { leader: Some(NodeId(0)), ..partitioner::Standing::default() };
+    room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![led; 2]);
     room
 }
 

@@ -16,7 +16,7 @@ use super::completion::Completion;
 use super::outstanding::Token;
 use super::permits::Permit;
 use super::room::Supplies;
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// What may be appended now; read under the same lock as the batch, so that no record slips past a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,6 @@ pub(crate) struct Slot {
     pub(crate) partition: PartitionId,
     /// Its place among all slots of the producer, never reused.
     pub(crate) number: usize,
-    available: AtomicBool,
     waiting: AtomicUsize,
     state: Mutex<OpenBatch>,
 }
@@ -68,19 +67,31 @@ pub(crate) struct Hold {
     /// Gone once the outcome was given; the bytes stay until no request names them.
     token: Option<Token>,
     slot: Arc<Slot>,
+    /// Whether the batch counts among those that wait to be sent.
+    is_waiting: bool,
 }
 
 impl Hold {
     fn new(permit: Permit, token: Token, slot: &Arc<Slot>) -> Self {
         slot.waiting.fetch_add(1, Ordering::Relaxed);
-        Self { permit, token: Some(token), slot: Arc::clone(slot) }
+        Self { permit, token: Some(token), slot: Arc::clone(slot), is_waiting: true }
     }
 
     /// The part of it that belongs to a part of the batch, after a split.
     pub(crate) fn split_off(&mut self, bytes: usize) -> Self {
         self.slot.waiting.fetch_add(1, Ordering::Relaxed);
         let permit = self.permit.split_off(bytes);
-        Self { permit, token: self.token.clone(), slot: Arc::clone(&self.slot) }
+        Self { permit, token: self.token.clone(), slot: Arc::clone(&self.slot), is_waiting: true }
+    }
+
+    /// The batch goes out, or comes back to be sent again.
+    pub(crate) fn set_waiting(&mut self, is_waiting: bool) {
+        match (self.is_waiting, is_waiting) {
+            (true, false) => drop(self.slot.waiting.fetch_sub(1, Ordering::Relaxed)),
+            (false, true) => drop(self.slot.waiting.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        self.is_waiting = is_waiting;
     }
 
     /// The outcome of the batch was given: flushes wait for it no longer, and hear of the records that failed.
@@ -100,7 +111,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.slot.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.set_waiting(false);
     }
 }
 
@@ -130,6 +141,8 @@ pub(crate) struct Appended {
     pub(crate) completion: Arc<Completion>,
     pub(crate) index: u32,
     pub(crate) timestamp: UnixMillis,
+    /// How much the batch grew.
+    pub(crate) bytes: usize,
 }
 
 /// Why a slot did not take a record.
@@ -137,7 +150,7 @@ pub(crate) struct Appended {
 pub(crate) enum SlotRefusal {
     /// A new batch is needed, and so many bytes for it are not free.
     NeedsBytes(usize),
-    /// A new batch is needed, and shall be another partition's.
+    /// A new batch is needed, and may be another partition's.
     Turn,
     /// The gate is closed.
     Closed,
@@ -167,14 +180,13 @@ impl Slot {
             topic_id,
             partition,
             number,
-            available: AtomicBool::new(true),
             waiting: AtomicUsize::new(0),
             state: Mutex::new(state),
         })
     }
 
     /// Encodes a record into the open batch, or into a new one for which `permit` or free bytes must be at hand.
-    /// `may_turn` says that the partition was chosen for want of a key and has had its share.
+    /// `may_turn` says that a new batch may be another partition's.
     pub(crate) fn append(
         self: &Arc<Self>,
         payload: &Payload<'_>,
@@ -281,16 +293,7 @@ impl Slot {
         }
     }
 
-    /// Whether a leader is known, for the choice of a partition without a key.
-    pub(crate) fn is_available(&self) -> bool {
-        self.available.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_available(&self, available: bool) {
-        self.available.store(available, Ordering::Relaxed);
-    }
-
-    /// How many of its batches have no outcome yet.
+    /// How many of its batches wait to be sent, or to be sent again.
     pub(crate) fn waiting_batches(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -328,7 +331,9 @@ impl OpenBatch {
 impl ClosedBatch {
     fn append(&mut self, payload: &Payload<'_>, now: UnixMillis) -> Result<Appended, AppendError> {
         let timestamp = payload.timestamp.unwrap_or(now);
+        let before = if self.writer.is_empty() { 0 } else { self.writer.len() };
         let index = self.writer.append(timestamp, payload.key, payload.value, payload.encoded_headers())?;
-        Ok(Appended { completion: Arc::clone(&self.completion), index, timestamp })
+        let bytes = self.writer.len() - before;
+        Ok(Appended { completion: Arc::clone(&self.completion), index, timestamp, bytes })
     }
 }

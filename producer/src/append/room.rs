@@ -2,19 +2,20 @@
 //!
 //! This is the only memory that the tasks of the application and the driver both touch. Locks are taken in one order,
 //! topics, slot, then any of permits, outstanding, bell and buffers, and are never held across an `.await`.
-use std::num::NonZeroU32;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use courant_protocol::types::{PartitionId, TopicId, TopicName, UnixMillis};
+use courant_client::{Metadata, Topic as KnownTopic};
+use courant_protocol::types::{NodeId, PartitionId, TopicId, TopicName, UnixMillis};
 use hashbrown::HashMap;
 
 use super::bell::Bell;
 use super::open_batch::{Appended, Gate, Payload, Slot, SlotRefusal};
 use super::outstanding::{Flush, Outstanding};
 use super::permits::{Permit, Permits};
-use crate::partitioner::{Load, Partitioner, Sticky, partition_for_key};
+use crate::partitioner::{Load, Partitioner, Standing, Sticky, Turns, Unplaced, standings};
 use crate::sync::{AtomicI64, Mutex, Ordering, PoisonError, RwLock};
 
 /// What the room is built with.
@@ -25,6 +26,8 @@ pub(crate) struct RoomOptions {
     pub(crate) partitioner: Partitioner,
     pub(crate) ignore_keys: bool,
     pub(crate) adaptive: bool,
+    /// The rack of this client, if leaders there are preferred.
+    pub(crate) rack: Option<String>,
     pub(crate) seed: u64,
     /// Read once per batch.
     pub(crate) clock: Box<dyn Fn() -> Moment + Send + Sync>,
@@ -44,6 +47,7 @@ pub(crate) struct Room {
     partitioner: Partitioner,
     ignore_keys: bool,
     adaptive: bool,
+    rack: Option<String>,
     seed: u64,
     max_request_size_bytes: usize,
 }
@@ -53,13 +57,20 @@ struct Topics {
     /// The gate of slots that are yet to be made.
     gate: Gate,
     slots: usize,
+    /// The brokers that take nothing although there is something for them.
+    slow: BTreeSet<NodeId>,
 }
 
 /// One incarnation of a topic.
 struct Topic {
     id: TopicId,
     slots: Vec<Arc<Slot>>,
+    /// Of each slot's leader.
+    standings: Vec<Standing>,
+    /// The partitions that have a leader, in order.
+    available: Vec<PartitionId>,
     sticky: Arc<Sticky>,
+    turns: Turns,
 }
 
 /// What every slot needs to take a record.
@@ -110,11 +121,17 @@ impl Room {
             coarse: AtomicI64::new(start.unix_millis.0),
         };
         Arc::new(Self {
-            topics: RwLock::new(Topics { by_name: HashMap::new(), gate: Gate::Open, slots: 0 }),
+            topics: RwLock::new(Topics {
+                by_name: HashMap::new(),
+                gate: Gate::Open,
+                slots: 0,
+                slow: BTreeSet::new(),
+            }),
             supplies,
             partitioner: options.partitioner,
             ignore_keys: options.ignore_keys,
             adaptive: options.adaptive,
+            rack: options.rack,
             seed: options.seed,
             max_request_size_bytes: options.max_request_size_bytes,
         })
@@ -131,51 +148,55 @@ impl Room {
         if payload.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
             return Err(Refusal::NegativeTimestamp);
         }
-        let size_bytes = self.check_size(payload)?;
+        self.check_size(payload)?;
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
             return Err(Refusal::Closed);
         }
         let topic = topics.by_name.get(to.topic).ok_or(Refusal::UnknownTopic)?;
-        match self.fixed_partition(topic, to, payload) {
-            Some(partition) => {
-                let slot = topic.slot(partition).ok_or(Refusal::UnknownPartition(topic.slots.len()))?;
-                slot.append(payload, &self.supplies, permit, false).map_err(|refusal| self.refusal(refusal))
-            }
-            None => self.append_sticky(topic, payload, size_bytes, permit),
+        let record = topic.unplaced(to.topic, payload);
+        match to.partition.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
+            Some(partition) => self.append_at(topic, partition, &record, to, payload, permit),
+            None => self.append_sticky(topic, payload, permit),
         }
     }
 
-    /// The partition that the record itself decides: its own, a partitioner's, or its key's.
-    fn fixed_partition(
+    /// Puts the record where it belongs; a partitioner that chose the place may choose another for a new batch.
+    fn append_at(
         &self,
         topic: &Topic,
+        partition: PartitionId,
+        record: &Unplaced<'_>,
         to: Destination<'_>,
         payload: &Payload<'_>,
-    ) -> Option<PartitionId> {
-        let count = u32::try_from(topic.slots.len()).unwrap_or(u32::MAX);
-        to.partition.or_else(|| self.partitioner.choose(to.topic, payload.key, count)).or_else(|| {
-            let key = payload.key.filter(|_| !self.ignore_keys)?;
-            NonZeroU32::new(count).map(|count| partition_for_key(key, count))
-        })
+        permit: &mut Option<Permit>,
+    ) -> Result<Appended, Refusal> {
+        let may_turn = to.partition.is_none() && self.partitioner.is_custom();
+        match topic.slot(partition)?.append(payload, &self.supplies, permit, may_turn) {
+            Err(SlotRefusal::Turn) => {
+                let slot = topic.slot(self.partitioner.on_new_batch(record, partition))?;
+                slot.append(payload, &self.supplies, permit, false)
+            }
+            outcome => outcome,
+        }
+        .map_err(|refusal| self.refusal(refusal))
     }
 
     fn append_sticky(
         &self,
         topic: &Topic,
         payload: &Payload<'_>,
-        size_bytes: usize,
         permit: &mut Option<Permit>,
     ) -> Result<Appended, Refusal> {
-        let count = u32::try_from(topic.slots.len()).unwrap_or(u32::MAX);
+        let count = topic.partition_count();
         let load = |partition| topic.load(partition);
         let mut partition = topic.sticky.current(count, load);
         let mut may_turn = count > 1 && topic.sticky.has_had_its_share();
         loop {
-            let slot = topic.slots.get(partition as usize).ok_or(Refusal::UnknownPartition(0))?;
+            let slot = topic.slot(PartitionId(partition as i32))?;
             match slot.append(payload, &self.supplies, permit, may_turn) {
                 Ok(appended) => {
-                    topic.sticky.produced(partition, size_bytes, count, load);
+                    topic.sticky.produced(partition, appended.bytes, count, load);
                     return Ok(appended);
                 }
                 Err(SlotRefusal::Turn) => {
@@ -187,7 +208,7 @@ impl Room {
         }
     }
 
-    fn check_size(&self, payload: &Payload<'_>) -> Result<usize, Refusal> {
+    fn check_size(&self, payload: &Payload<'_>) -> Result<(), Refusal> {
         let size_bytes = payload.size_upper_bound();
         if size_bytes > self.max_request_size_bytes {
             let limit_bytes = self.max_request_size_bytes;
@@ -197,7 +218,7 @@ impl Room {
         if size_bytes > limit_bytes {
             return Err(Refusal::TooLarge { size_bytes, limit_bytes, setting: "buffer.memory" });
         }
-        Ok(size_bytes)
+        Ok(())
     }
 
     fn refusal(&self, refusal: SlotRefusal) -> Refusal {
@@ -208,14 +229,19 @@ impl Room {
                 let limit_bytes = self.max_request_size_bytes;
                 Refusal::TooLarge { size_bytes, limit_bytes, setting: "max.request.size" }
             }
-            // Only a partition that was chosen for want of a key is asked to turn.
+            // Whoever lets a slot ask for a turn answers it.
             SlotRefusal::Turn => Refusal::UnknownTopic,
         }
     }
 
-    /// Makes a topic's partitions known, or more of them; whether each has a leader is in `available`. A topic with
-    /// another id is another topic: it gets slots of its own, and those of the old one take no more records.
-    pub(crate) fn know_topic(&self, name: &TopicName, id: TopicId, available: &[bool]) {
+    /// Makes a topic known as a snapshot shows it.
+    pub(crate) fn learn(&self, topic: &KnownTopic, metadata: &Metadata) {
+        self.know_topic(&topic.name, topic.id, standings(topic, metadata, self.rack.as_deref()));
+    }
+
+    /// Makes a topic's partitions known, or more of them, and who leads each. A topic with another id is another topic:
+    /// it gets slots of its own, and those of the old one take no more records.
+    pub(crate) fn know_topic(&self, name: &TopicName, id: TopicId, standings: Vec<Standing>) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topics = &mut *topics;
         // A broker that is too old for ids says nothing against a topic that is known with one.
@@ -224,19 +250,26 @@ impl Room {
         if !known {
             let seed = self.seed.wrapping_add(topics.slots as u64);
             let sticky = Arc::new(Sticky::new(self.supplies.batch_size_bytes, self.adaptive, seed));
-            let old = topics.by_name.insert(name.clone(), Topic { id, slots: Vec::new(), sticky });
+            let old = topics.by_name.insert(name.clone(), Topic::new(id, sticky, Turns::new(seed)));
             for slot in old.iter().flat_map(|topic| &topic.slots) {
                 slot.set_gate(Gate::Aborting, &self.supplies);
             }
         }
         let Some(topic) = topics.by_name.get_mut(name) else { return };
-        while topic.slots.len() < available.len() {
+        while topic.slots.len() < standings.len() {
             let partition = PartitionId(topic.slots.len() as i32);
             topic.slots.push(Slot::new(name.clone(), id, partition, topics.slots, topics.gate));
             topics.slots += 1;
         }
-        for (slot, available) in topic.slots.iter().zip(available) {
-            slot.set_available(*available);
+        topic.set_standings(standings, &topics.slow);
+    }
+
+    /// Says which brokers take nothing although there is something for them; the next choice leaves them out.
+    pub(crate) fn set_slow(&self, slow: &BTreeSet<NodeId>) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.slow.clone_from(slow);
+        for topic in topics.by_name.values_mut() {
+            topic.set_slow(slow);
         }
     }
 
@@ -265,15 +298,49 @@ impl Room {
 }
 
 impl Topic {
-    fn slot(&self, partition: PartitionId) -> Option<&Arc<Slot>> {
-        usize::try_from(partition.0).ok().and_then(|partition| self.slots.get(partition))
+    fn new(id: TopicId, sticky: Arc<Sticky>, turns: Turns) -> Self {
+        Self { id, slots: Vec::new(), standings: Vec::new(), available: Vec::new(), sticky, turns }
+    }
+
+    fn slot(&self, partition: PartitionId) -> Result<&Arc<Slot>, Refusal> {
+        let slot = usize::try_from(partition.0).ok().and_then(|partition| self.slots.get(partition));
+        slot.ok_or(Refusal::UnknownPartition(self.slots.len()))
+    }
+
+    fn partition_count(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    fn unplaced<'a>(&'a self, topic: &'a str, payload: &Payload<'a>) -> Unplaced<'a> {
+        Unplaced {
+            topic,
+            key: payload.key,
+            value: payload.value,
+            partition_count: self.partition_count(),
+            available: &self.available,
+        }
     }
 
     fn load(&self, partition: u32) -> Load {
-        let slot = self.slots.get(partition as usize);
+        let partition = partition as usize;
         Load {
-            available: slot.is_some_and(|slot| slot.is_available()),
-            waiting: slot.map_or(0, |slot| slot.waiting_batches()),
+            standing: self.standings.get(partition).copied().unwrap_or_default(),
+            waiting: self.slots.get(partition).map_or(0, |slot| slot.waiting_batches()),
+        }
+    }
+
+    /// A view with fewer partitions is older: those that it lacks keep their leaders.
+    fn set_standings(&mut self, mut standings: Vec<Standing>, slow: &BTreeSet<NodeId>) {
+        standings.extend(self.standings.iter().skip(standings.len()));
+        self.standings = standings;
+        let partitions = (0..).map(PartitionId).zip(&self.standings);
+        self.available = partitions.filter(|(_, s)| s.leader.is_some()).map(|(id, _)| id).collect();
+        self.set_slow(slow);
+    }
+
+    fn set_slow(&mut self, slow: &BTreeSet<NodeId>) {
+        for standing in &mut self.standings {
+            standing.is_slow = standing.leader.is_some_and(|leader| slow.contains(&leader));
         }
     }
 }
@@ -330,6 +397,7 @@ mod tests {
             partitioner: Partitioner::built_in(),
             ignore_keys: false,
             adaptive: true,
+            rack: None,
             seed: 1,
             clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
         })
@@ -345,22 +413,22 @@ mod tests {
     fn a_topic_grows_and_a_stale_view_takes_nothing_away() {
         let (room, topic) = (room(), TopicName::from("t"));
         assert!(matches!(append(&room, 0), Err(Refusal::UnknownTopic)));
-        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        room.know_topic(&topic, TopicId([1; 16]), vec![Standing::led_by(0); 3]);
         assert!(matches!(append(&room, 3), Err(Refusal::UnknownPartition(3))));
-        room.know_topic(&topic, TopicId([1; 16]), &[true; 5]);
+        room.know_topic(&topic, TopicId([1; 16]), vec![Standing::led_by(0); 5]);
         assert_eq!(append(&room, 4).unwrap().index, 0);
-        room.know_topic(&topic, TopicId([1; 16]), &[true; 3]);
+        room.know_topic(&topic, TopicId([1; 16]), vec![Standing::led_by(0); 3]);
         assert_eq!(append(&room, 4).unwrap().index, 1, "it goes on in the same batch");
     }
 
     #[test]
     fn a_topic_with_another_id_has_other_batches() {
         let (room, topic) = (room(), TopicName::from("t"));
-        room.know_topic(&topic, TopicId([1; 16]), &[true]);
+        room.know_topic(&topic, TopicId([1; 16]), vec![Standing::led_by(0)]);
         let old = append(&room, 0).unwrap();
-        room.know_topic(&topic, TopicId::ZERO, &[true]);
+        room.know_topic(&topic, TopicId::ZERO, vec![Standing::led_by(0)]);
         assert_eq!(append(&room, 0).unwrap().index, 1, "a broker without ids says nothing against it");
-        room.know_topic(&topic, TopicId([2; 16]), &[true]);
+        room.know_topic(&topic, TopicId([2; 16]), vec![Standing::led_by(0)]);
         let new = append(&room, 0).unwrap();
         assert_eq!(new.index, 0);
         assert!(!Arc::ptr_eq(&old.completion, &new.completion));
@@ -370,7 +438,23 @@ mod tests {
     fn a_closed_gate_also_shuts_topics_that_come_later() {
         let room = room();
         room.set_gate(Gate::Closed);
-        room.know_topic(&TopicName::from("t"), TopicId::ZERO, &[true]);
+        room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0)]);
         assert!(matches!(append(&room, 0), Err(Refusal::Closed)));
+    }
+
+    #[test]
+    fn a_sticky_partition_counts_what_its_batch_grew_by() {
+        let room = room();
+        room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0); 50]);
+        let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
+        let to = Destination { topic: "t", partition: None };
+        let at = |appended: Appended| (appended.completion.partition, appended.index);
+        let (first, _) = at(room.append(to, &payload, &mut None).unwrap());
+        // 111 records fill a batch of 1000 bytes but for 9, so that a second one follows, as in Java, and fills up too.
+        for expected in (1..111).chain(0..111) {
+            assert_eq!(at(room.append(to, &payload, &mut None).unwrap()), (first, expected));
+        }
+        let (next, index) = at(room.append(to, &payload, &mut None).unwrap());
+        assert!(next != first && index == 0, "{next} {index}");
     }
 }

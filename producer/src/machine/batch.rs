@@ -92,6 +92,13 @@ impl Batch {
         self.sealed.records(&stamp.transactional(self.transaction_epoch.is_some()))
     }
 
+    /// It goes out, or comes back to be sent again: only what waits counts as its partition's queue (KIP-794).
+    pub(crate) fn set_waiting(&mut self, is_waiting: bool) {
+        if let Some(hold) = &mut self.hold {
+            hold.set_waiting(is_waiting);
+        }
+    }
+
     /// Whether nobody has heard of an outcome yet.
     pub(crate) fn is_undecided(&self) -> bool {
         self.completion.is_some()

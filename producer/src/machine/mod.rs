@@ -3,6 +3,7 @@
 //! [`Linger`] says when an open batch has waited long enough; a [`Batch`] is sealed and knows its stamp; [`Sender`]
 //! has a queue for each partition, and decides with the pure functions of [`identity`] what an answer means.
 mod answer;
+mod availability;
 mod batch;
 pub(crate) mod identity;
 mod linger;
@@ -11,6 +12,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use availability::Availability;
 pub(crate) use batch::Batch;
 pub(crate) use linger::Linger;
 pub(crate) use partition::Place;

@@ -92,7 +92,8 @@ impl Partition {
     }
 
     /// Queues a batch again, or a part of one, where its sequence belongs: several may come back in any order.
-    pub(super) fn reinsert(&mut self, batch: Batch) {
+    pub(super) fn reinsert(&mut self, mut batch: Batch) {
+        batch.set_waiting(true);
         let place = self.queue.partition_point(|queued| queued.order < batch.order);
         self.queue.insert(place, batch);
     }
@@ -141,6 +142,7 @@ impl Partition {
             self.next_sequence = self.next_sequence.plus(batch.count());
         }
         self.retry_at = None;
+        batch.set_waiting(false);
         batch.attempts += 1;
         self.in_flight.insert(batch.order);
         Some(batch)

@@ -273,6 +273,15 @@ impl Sender {
         ready.filter_map(|partition| partition.leader).filter(|node| self.has_room(*node)).collect()
     }
 
+    /// The brokers for which batches wait that could go out but for them: queued ones, and those that are `due`.
+    pub(crate) fn waiting_nodes(&self, now: Instant, due: impl Iterator<Item = usize>) -> BTreeSet<NodeId> {
+        let queued = self.active.iter().copied().filter(|number| {
+            let partition = self.partitions.get(number);
+            partition.is_some_and(|p| !p.queue.is_empty() && p.retry_at.is_none_or(|at| at <= now))
+        });
+        queued.chain(due).filter_map(|number| self.partitions.get(&number)?.leader).collect()
+    }
+
     /// The next request for a broker: one batch of each of its partitions that is ready, as long as they fit.
     pub(crate) fn poll_request(&mut self, now: Instant, node: NodeId) -> Option<Outgoing> {
         if !self.has_room(node) {

@@ -1,6 +1,11 @@
 //! Where records go.
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use courant_broker_mock::Fault;
 use courant_client::ErrorKind;
-use courant_producer::{Partitioner, Record};
+use courant_producer::{CustomPartitioner, Partitioner, Record, Unplaced};
+use courant_protocol::api::ApiKey;
 use courant_protocol::types::PartitionId;
 
 use crate::stage::{SECOND, Stage, play};
@@ -132,5 +137,195 @@ fn a_record_that_cannot_wait_is_given_back_until_its_topic_is_known() {
         assert!(error.is_retriable());
         tokio::time::sleep(SECOND).await;
         producer.try_enqueue(error.record.unwrap()).unwrap().await.unwrap();
+    });
+}
+
+#[test]
+fn a_partitioner_in_turn_passes_over_partitions_without_leader() {
+    play(|| async {
+        let stage = Stage::with(|cluster| {
+            let one_copy: [(&str, &str); 0] = [];
+            cluster.brokers(3).topic_with("t", 3, Some(1), one_copy)
+        })
+        .await;
+        let producer = stage.builder().partitioner(Partitioner::round_robin()).start().await.unwrap();
+        let seen = |times: usize| async move {
+            let mut seen = Vec::new();
+            for _ in 0..times {
+                seen.push(
+                    producer.send(Record::to("t").value("")).await.unwrap().topic_partition.partition.0,
+                );
+            }
+            (seen, producer)
+        };
+        let (first, producer) = seen(3).await;
+        assert_eq!(first, [0, 1, 2]);
+        stage.cluster.crash(stage.cluster.leader("t", 1).unwrap()).unwrap();
+        // The crash is noticed by whoever sends there.
+        let noticed = producer.enqueue(record_at(1)).await.unwrap();
+        tokio::time::sleep(5 * SECOND).await;
+        for _ in 0..4 {
+            let at = producer.send(Record::to("t").key("k").value("")).await.unwrap();
+            assert_ne!(at.topic_partition.partition, PartitionId(1));
+        }
+        assert!(noticed.now().is_none());
+    });
+}
+
+fn record_at(partition: i32) -> Record {
+    Record::to("t").partition(partition).value("x")
+}
+
+/// One partition until its batch is full, then the next, and what it was asked.
+struct InOrder {
+    current: AtomicI32,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl CustomPartitioner for InOrder {
+    fn partition(&self, record: &Unplaced<'_>) -> Option<PartitionId> {
+        let value = String::from_utf8_lossy(record.value().unwrap_or_default()).into_owned();
+        let available = record.available().len();
+        let asked = format!("{} of {}/{available}", value.len(), record.partition_count());
+        self.asked.lock().unwrap().push(asked);
+        Some(PartitionId(self.current.load(Ordering::Relaxed)))
+    }
+
+    fn on_new_batch(&self, record: &Unplaced<'_>, chosen: PartitionId) -> PartitionId {
+        let next = PartitionId((chosen.0 + 1) % record.partition_count() as i32);
+        self.current.store(next.0, Ordering::Relaxed);
+        next
+    }
+}
+
+#[test]
+fn a_partitioner_of_ones_own_may_turn_to_another_partition_for_each_batch() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let (current, asked) = (AtomicI32::new(0), Arc::default());
+        let partitioner = Partitioner::implemented_by(InOrder { current, asked: Arc::clone(&asked) });
+        let builder = stage.builder().batch_size_bytes(1000).linger(SECOND);
+        let producer = builder.partitioner(partitioner).start().await.unwrap();
+        for _ in 0..24 {
+            drop(producer.enqueue(Record::to("t").value("x".repeat(100))).await.unwrap());
+        }
+        producer.flush().await.unwrap();
+        let batches = |partition| stage.stamps(partition).into_iter().map(|(.., n)| n).collect::<Vec<_>>();
+        assert_eq!([batches(1), batches(2), batches(0)], [[8], [8], [8]]);
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), 24);
+        assert!(asked.iter().all(|asked| asked == "100 of 3/3"), "{asked:?}");
+    });
+}
+
+#[test]
+fn a_partitioner_is_asked_again_with_what_is_known_once_the_topic_is() {
+    play(|| async {
+        let stage = Stage::with(|cluster| cluster.config("auto.create.topics.enable", "false")).await;
+        let last = |record: &Unplaced<'_>| record.partition_count() as i32 - 1;
+        let partitioner = Partitioner::implemented_by(Chosen(last));
+        let producer = stage.builder().partitioner(partitioner).start().await.unwrap();
+        let create = async {
+            tokio::time::sleep(SECOND).await;
+            stage.cluster.create_topic("t", 4).unwrap();
+        };
+        let (delivered, ()) = tokio::join!(producer.send(Record::to("t").value("early")), create);
+        assert_eq!(delivered.unwrap().topic_partition.partition, PartitionId(3));
+    });
+}
+
+struct Chosen(fn(&Unplaced<'_>) -> i32);
+
+impl CustomPartitioner for Chosen {
+    fn partition(&self, record: &Unplaced<'_>) -> Option<PartitionId> {
+        Some(PartitionId((self.0)(record)))
+    }
+}
+
+#[test]
+fn a_partition_that_a_partitioner_made_up_is_an_error_that_gives_the_record_back() {
+    play(|| async {
+        let stage = Stage::new().await;
+        for beyond in [|_: &Unplaced<'_>| 3, |_: &Unplaced<'_>| -1] {
+            let partitioner = Partitioner::implemented_by(Chosen(beyond));
+            let producer = stage.builder().partitioner(partitioner).start().await.unwrap();
+            let record = Record::to("t").value("x");
+            let error = producer.enqueue(record.clone()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("the partitioner chose a partition"), "{error}");
+            assert_eq!(error.record, Some(record));
+        }
+    });
+}
+
+#[test]
+fn keys_are_ignored_on_demand() {
+    play(|| async {
+        let stage = Stage::with(|cluster| cluster.topic("t", 100)).await;
+        let producer = stage.builder().set("partitioner.ignore.keys", true).start().await.unwrap();
+        let at = producer.send(Record::to("t").key("").value("")).await.unwrap();
+        assert_ne!(at.topic_partition.partition, PartitionId(81), "that is where the hash would put it");
+    });
+}
+
+#[test]
+fn keyless_records_prefer_leaders_in_the_own_rack_as_long_as_there_are_any() {
+    play(|| async {
+        let stage = Stage::with(|cluster| {
+            let one_copy: [(&str, &str); 0] = [];
+            cluster.brokers(3).racks(["a", "b", "c"]).topic_with("t", 6, Some(1), one_copy)
+        })
+        .await;
+        let near = (0..6).filter(|p| stage.cluster.leader("t", *p) == stage.cluster.leader("t", 1));
+        let near: Vec<i32> = near.collect();
+        assert_eq!(near.len(), 2, "each broker leads two");
+        let rack = ["a", "b", "c"][usize::try_from(stage.cluster.leader("t", 1).unwrap().0 - 1).unwrap()];
+        let builder = stage.builder().set("partitioner.rack.aware", true).set("client.rack", rack);
+        // Each record is its own batch, so that each draws a partition.
+        let producer = builder.batch_size_bytes(0).start().await.unwrap();
+        let mut seen = [0; 6];
+        for _ in 0..40 {
+            let at = producer.send(Record::to("t").value("")).await.unwrap().topic_partition.partition;
+            seen[at.0 as usize] += 1;
+        }
+        assert!(near.iter().all(|partition| seen[*partition as usize] > 5), "{seen:?}");
+        assert_eq!(near.iter().map(|partition| seen[*partition as usize]).sum::<i32>(), 40, "{seen:?}");
+        stage.cluster.crash(stage.cluster.leader("t", 1).unwrap()).unwrap();
+        let noticed = producer.enqueue(record_at(1)).await.unwrap();
+        tokio::time::sleep(5 * SECOND).await;
+        let at = producer.send(Record::to("t").value("")).await.unwrap().topic_partition.partition;
+        assert!(!near.contains(&at.0) && noticed.now().is_none(), "{at}");
+    });
+}
+
+#[test]
+fn a_broker_that_takes_nothing_gets_no_keyless_records_until_it_does() {
+    play(|| async {
+        let stage = Stage::with(|cluster| {
+            let one_copy: [(&str, &str); 0] = [];
+            cluster.brokers(2).topic_with("t", 2, Some(1), one_copy)
+        })
+        .await;
+        let builder = stage.builder().batch_size_bytes(0).set("partitioner.availability.timeout.ms", 500);
+        let producer = builder.set("max.in.flight.requests.per.connection", 1).start().await.unwrap();
+        for partition in [0, 1] {
+            producer.send(record_at(partition)).await.unwrap();
+        }
+        stage.cluster.inject(Fault::on(ApiKey::Produce).delay(10 * SECOND));
+        let waiting = [producer.enqueue(record_at(0)).await, producer.enqueue(record_at(0)).await];
+        tokio::time::sleep(SECOND).await;
+        for _ in 0..20 {
+            let at = producer.send(Record::to("t").value("")).await.unwrap().topic_partition.partition;
+            assert_eq!(at, PartitionId(1));
+        }
+        for delivery in waiting {
+            delivery.unwrap().await.unwrap();
+        }
+        let mut seen = [0; 2];
+        for _ in 0..20 {
+            let at = producer.send(Record::to("t").value("")).await.unwrap().topic_partition.partition;
+            seen[at.0 as usize] += 1;
+        }
+        assert!(seen[0] > 3, "{seen:?}");
     });
 }
