@@ -160,6 +160,12 @@ impl Cluster {
         names.iter().for_each(|name| machine.release(now, name));
     }
 
+    pub(super) fn forget(&self, names: &[TopicName]) {
+        let now = self.world().now();
+        let mut machine = self.inner.shared.machine();
+        names.iter().for_each(|name| machine.forget(now, name));
+    }
+
     /// Asks for fresh metadata because of what `reason` says, and returns at once. Requests of many are met by one answer.
     pub fn refresh(&self, reason: &'static str) {
         tracing::debug!(target: TARGET, reason, "metadata is asked for");

@@ -21,6 +21,11 @@ impl TopicsLease {
     pub fn names(&self) -> &[TopicName] {
         &self.names
     }
+
+    /// Lets the topics go at once, where dropping the lease keeps them for some minutes more: nobody needed them for long.
+    pub fn forget(mut self) {
+        self.cluster.forget(&std::mem::take(&mut self.names));
+    }
 }
 
 impl Drop for TopicsLease {

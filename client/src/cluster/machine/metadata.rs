@@ -1,5 +1,5 @@
 //! The machine that keeps the snapshot of the cluster up to date.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use courant_runtime::{Address, Rng};
 
 use super::merge::{Retired, apply_hint, merge};
 use super::peers::Peers;
-use super::refresh::Refresh;
+use super::refresh::{Refresh, Scope};
 use crate::cluster::metadata::{Metadata, Topic};
 use crate::connection::Peer;
 use crate::error::{Error, ErrorKind};
@@ -87,6 +87,8 @@ pub(crate) struct MetadataMachine {
     options: MetadataOptions,
     snapshot: Arc<Metadata>,
     wanted: BTreeMap<TopicName, Wanted>,
+    /// Those of them that no broker was asked about yet.
+    new: BTreeSet<TopicName>,
     retired: Retired,
     refresh: Refresh,
     peers: Peers,
@@ -108,6 +110,7 @@ impl MetadataMachine {
         Self {
             snapshot: Arc::default(),
             wanted: BTreeMap::new(),
+            new: BTreeSet::new(),
             retired: Retired::default(),
             refresh: Refresh::new(options.max_age, options.backoff),
             peers: Peers::new(options.bootstrap, options.rebootstrap, offset),
@@ -138,6 +141,15 @@ impl MetadataMachine {
         if let Some(wanted) = self.wanted.get_mut(name) {
             wanted.leases = wanted.leases.saturating_sub(1);
             wanted.last_wanted = now;
+        }
+    }
+
+    /// Gives a lease back, and unless somebody else has one the topic is left out of the next answers.
+    pub(crate) fn forget(&mut self, now: Instant, name: &str) {
+        self.release(now, name);
+        if self.wanted.get(name).is_some_and(|wanted| wanted.leases == 0) {
+            self.wanted.remove(name);
+            self.new.remove(name);
         }
     }
 
@@ -173,8 +185,8 @@ impl MetadataMachine {
             self.peers.start_from_bootstrap();
         }
         let peer = self.peers.next(self.snapshot.brokers.keys().copied())?;
-        self.refresh.handle_asked(now);
-        let (topics, allow_auto_topic_creation) = self.topics_to_ask();
+        let scope = self.refresh.handle_asked(now);
+        let (topics, allow_auto_topic_creation) = self.topics_to_ask(scope);
         Some(Question { peer, topics, allow_auto_topic_creation })
     }
 
@@ -239,7 +251,8 @@ impl MetadataMachine {
     fn want(&mut self, now: Instant, name: &str, create: bool) -> &mut Wanted {
         let known = self.wanted.contains_key(name);
         if !known {
-            self.refresh.want_now();
+            self.new.insert(TopicName::from(name));
+            self.refresh.want_new();
         } else if self.snapshot.topic(name).is_none_or(|topic| topic.error.is_some()) {
             self.refresh.want_soon();
         }
@@ -255,16 +268,27 @@ impl MetadataMachine {
 
     /// A request either creates topics or does not, so topics that may be created and others that must not take turns while
     /// both are unknown.
-    fn topics_to_ask(&mut self) -> (Vec<TopicName>, bool) {
+    fn topics_to_ask(&mut self, scope: Scope) -> (Vec<TopicName>, bool) {
         let unknown =
             |name: &TopicName| self.snapshot.topics.get(name).is_none_or(|t| t.partitions.is_empty());
-        let missing = |create: bool| self.wanted.iter().any(|(name, w)| w.create == create && unknown(name));
+        let in_scope = |name: &TopicName| scope == Scope::All || self.new.contains(name);
+        let candidates: Vec<(&TopicName, bool, bool)> = self
+            .wanted
+            .iter()
+            .filter(|(name, _)| in_scope(name))
+            .map(|(name, wanted)| (name, wanted.create, unknown(name)))
+            .collect();
+        let missing = |create: bool| candidates.iter().any(|(_, c, unknown)| *c == create && *unknown);
         let (create, both) = match (missing(true), missing(false)) {
             (true, true) => (self.creating, true),
             (create, _) => (create, false),
         };
-        let asked = |(name, w): &(&TopicName, &Wanted)| !both || w.create == create || !unknown(name);
-        let topics = self.wanted.iter().filter(asked).map(|(name, _)| name.clone()).collect();
+        let asked = |(_, c, unknown): &&(&TopicName, bool, bool)| !both || *c == create || !*unknown;
+        let topics: Vec<TopicName> =
+            candidates.iter().filter(asked).map(|(name, ..)| (*name).clone()).collect();
+        for name in &topics {
+            self.new.remove(name);
+        }
         if both {
             self.creating = !self.creating;
             self.refresh.want_soon();
@@ -287,6 +311,7 @@ impl MetadataMachine {
         self.wanted.retain(|_, wanted| {
             wanted.leases > 0 || now.saturating_duration_since(wanted.last_wanted) < TOPIC_IDLE
         });
+        self.new.retain(|name| self.wanted.contains_key(name));
         next.topics.retain(|name, _| self.wanted.contains_key(name));
         next.index_names();
     }

@@ -28,10 +28,21 @@ pub(super) struct Refresh {
 enum Want {
     /// When the last one is too old.
     WhenOld,
+    /// Now, for what was never asked for alone (KIP-526): somebody waits for it, and the rest is good.
+    NewNow,
     /// Soon: something that is known turned out to be wrong.
-    Soon,
-    /// Now: somebody waits for something that was never asked for.
-    Now,
+    AllSoon,
+    /// Now: something that is known is wrong, and somebody waits for something that was never asked for.
+    AllNow,
+}
+
+/// What a request asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Every topic that is wanted.
+    All,
+    /// Only topics that were never asked for.
+    New,
 }
 
 impl Refresh {
@@ -39,7 +50,7 @@ impl Refresh {
         Self {
             max_age,
             backoff,
-            wanted: Want::Now,
+            wanted: Want::AllNow,
             under_way: None,
             last_answer: None,
             trying_since: None,
@@ -51,12 +62,18 @@ impl Refresh {
 
     /// Somebody found that what is known is wrong.
     pub(super) fn want_soon(&mut self) {
-        self.wanted = self.wanted.max(Want::Soon);
+        self.wanted = match self.wanted {
+            Want::WhenOld | Want::AllSoon => Want::AllSoon,
+            Want::NewNow | Want::AllNow => Want::AllNow,
+        };
     }
 
     /// Somebody waits for a topic that was never asked for.
-    pub(super) fn want_now(&mut self) {
-        self.wanted = Want::Now;
+    pub(super) fn want_new(&mut self) {
+        self.wanted = match self.wanted {
+            Want::WhenOld | Want::NewNow => Want::NewNow,
+            Want::AllSoon | Want::AllNow => Want::AllNow,
+        };
     }
 
     /// When the next request is due; none while one is under way.
@@ -65,42 +82,55 @@ impl Refresh {
             return None;
         }
         let by_want = match self.wanted {
-            Want::WhenOld => self.last_answer.and_then(|last| last.checked_add(self.max_age)),
-            Want::Soon => Some(self.blocked_until.unwrap_or(now)),
-            Want::Now if self.failures == 0 => Some(now),
-            Want::Now => Some(self.blocked_until.unwrap_or(now)),
+            Want::WhenOld => self.old_at(),
+            Want::AllSoon => Some(self.blocked_until.unwrap_or(now)),
+            Want::NewNow | Want::AllNow if self.failures == 0 => Some(now),
+            Want::NewNow | Want::AllNow => Some(self.blocked_until.unwrap_or(now)),
         };
         // A failed attempt is repeated whether or not anybody asks.
         by_want.or_else(|| (self.failures > 0).then_some(self.blocked_until.unwrap_or(now)))
     }
 
-    /// A request leaves now. What is wanted from here on needs another one.
-    pub(super) fn handle_asked(&mut self, now: Instant) {
+    /// A request leaves now, and this is what it asks about. What is wanted from here on needs another one.
+    pub(super) fn handle_asked(&mut self, now: Instant) -> Scope {
         self.trying_since = self.trying_since.or(Some(now));
-        self.under_way = Some(std::mem::replace(&mut self.wanted, Want::WhenOld));
+        let want = std::mem::replace(&mut self.wanted, Want::WhenOld);
+        let good = self.old_at().is_some_and(|old| old > now);
+        let (want, scope) = match want {
+            Want::NewNow if good => (want, Scope::New),
+            want => (want.max(Want::AllSoon), Scope::All),
+        };
+        self.under_way = Some(want);
+        scope
     }
 
     /// The answer came; `changed` says whether it brought anything new.
     pub(super) fn handle_answer(&mut self, now: Instant, changed: bool, rng: &mut Rng) {
-        self.under_way = None;
+        if self.under_way.take() != Some(Want::NewNow) {
+            self.last_answer = Some(now);
+            self.unchanged = if changed { 0 } else { self.unchanged.saturating_add(1) };
+        }
         self.failures = 0;
-        self.last_answer = Some(now);
         self.trying_since = None;
-        self.unchanged = if changed { 0 } else { self.unchanged.saturating_add(1) };
         let wait = self.backoff.delay(self.unchanged.saturating_sub(1), rng.unit_f64());
         self.blocked_until = now.checked_add(wait);
     }
 
     /// Nobody answered. When another peer is left to ask, it is asked at once.
     pub(super) fn handle_failure(&mut self, now: Instant, others_left: bool, rng: &mut Rng) {
-        let asked = self.under_way.take().unwrap_or(Want::Soon);
-        self.wanted = self.wanted.max(asked).max(Want::Soon);
+        let asked = self.under_way.take().unwrap_or(Want::AllSoon);
+        self.wanted = self.wanted.max(asked).max(Want::AllSoon);
         if others_left {
             self.blocked_until = None;
             return;
         }
         self.blocked_until = now.checked_add(self.backoff.delay(self.failures, rng.unit_f64()));
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// When the last answer about everything is too old.
+    fn old_at(&self) -> Option<Instant> {
+        self.last_answer.and_then(|last| last.checked_add(self.max_age))
     }
 
     /// How long it has been tried in vain; a client that had no need to ask has not tried.

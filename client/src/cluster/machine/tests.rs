@@ -387,3 +387,45 @@ fn a_topic_that_nobody_wants_any_more_is_forgotten_after_five_minutes() {
     case.answer(answer(vec![topic(1, &[(1, 5)])]));
     assert!(case.machine.snapshot().topic("orders").is_none());
 }
+
+/// KIP-526: a client of many topics must not ask for all of them whenever there is one more.
+#[test]
+fn a_new_topic_alone_is_asked_for_while_the_rest_is_good() {
+    let mut case = Case::knowing(&[(1, 5)]);
+    case.machine.lease(case.now, "new", true);
+    let question = case.ask().unwrap();
+    assert_eq!(question.topics, [TopicName::from("new")]);
+    case.machine.handle_answer(case.now, question.peer, &answer(vec![])).unwrap();
+    assert!(case.machine.snapshot().topic("orders").is_some(), "what was not asked for stays");
+    assert_eq!(
+        case.machine.next_timeout(case.now),
+        Some(case.now + SECOND * 299),
+        "the rest is as old as it was"
+    );
+
+    case.now += SECOND;
+    case.machine.want_refresh();
+    case.machine.lease(case.now, "another", true);
+    let everything = ["another", "new", "orders"].map(TopicName::from);
+    assert_eq!(case.ask().unwrap().topics, everything, "something known is wrong as well");
+}
+
+#[test]
+fn a_question_about_a_new_topic_that_failed_becomes_one_about_everything() {
+    let mut case = Case::knowing(&[(1, 5)]);
+    case.machine.lease(case.now, "new", true);
+    case.fail();
+    assert_eq!(case.ask().unwrap().topics, ["new", "orders"].map(TopicName::from));
+}
+
+#[test]
+fn a_topic_that_is_forgotten_is_left_out_at_once_unless_another_holds_it() {
+    let mut case = Case::knowing(&[(1, 5)]);
+    case.machine.lease(case.now, "orders", true);
+    case.machine.forget(case.now, "orders");
+    case.refreshed(answer(vec![topic(1, &[(1, 5)])]));
+    assert!(case.machine.snapshot().topic("orders").is_some());
+    case.machine.forget(case.now, "orders");
+    assert_eq!(case.refreshed(answer(vec![])), []);
+    assert!(case.machine.snapshot().topic("orders").is_none());
+}
