@@ -107,8 +107,7 @@ const PARTITIONING: &[Row] = &[
         .at_least(5000)
         .unit(Unit::Millis)
         .kip(526)
-        .accepted("a topic's metadata is kept while the producer lives")
-        .doc("How long the metadata of a topic is kept that nothing is written to."),
+        .doc("How long a topic is kept in metadata and memory that nothing is written to."),
 ];
 
 const ELSEWHERE: &[Row] = &[
@@ -144,6 +143,7 @@ pub(crate) struct ProducerSettings {
     pub(crate) retries: u32,
     pub(crate) delivery_timeout: Duration,
     pub(crate) max_block: Duration,
+    pub(crate) metadata_max_idle: Duration,
     pub(crate) max_request_size_bytes: usize,
     pub(crate) linger: Duration,
     pub(crate) batch_size_bytes: usize,
@@ -175,6 +175,7 @@ impl ProducerSettings {
             retries: u32::try_from(settings.whole("retries")?).unwrap_or(u32::MAX),
             delivery_timeout: delivery_timeout(&settings, linger, request_timeout)?,
             max_block: settings.millis("max.block.ms")?,
+            metadata_max_idle: settings.millis("metadata.max.idle.ms")?,
             max_request_size_bytes: settings.size("max.request.size")?,
             linger,
             batch_size_bytes: settings.size("batch.size")?,

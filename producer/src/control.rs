@@ -1,7 +1,7 @@
 //! What handles and driver tell each other beside records: wishes, the end, and what became of it.
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind};
 use courant_protocol::types::TopicName;
@@ -9,10 +9,12 @@ use courant_runtime::Task;
 use courant_runtime::watch;
 
 use crate::append::{Gate, Room};
+use crate::unknown::UnknownTopics;
 
 /// Shared by the handles of one producer and its driver.
 pub(crate) struct Control {
     state: Mutex<State>,
+    unknown: Mutex<UnknownTopics>,
     ended: watch::Sender<Option<Result<(), Error>>>,
     task: tokio::sync::Mutex<Option<Task>>,
 }
@@ -33,9 +35,10 @@ pub(crate) enum Closing {
 }
 
 impl Control {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(max_block: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            unknown: Mutex::new(UnknownTopics::new(max_block)),
             ended: watch::Sender::new(None),
             task: tokio::sync::Mutex::new(None),
         })
@@ -48,7 +51,12 @@ impl Control {
         }
     }
 
-    /// Asks the driver to keep a topic's metadata, which nobody waits for.
+    /// The topics that records wait for.
+    pub(crate) fn unknown(&self) -> MutexGuard<'_, UnknownTopics> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the driver to keep a topic's metadata until it is idle.
     pub(crate) fn want_topic(&self, name: &str, room: &Room) {
         self.lock().wanted.insert(TopicName::from(name));
         room.supplies.bell.ring();

@@ -2,7 +2,10 @@
 //!
 //! It owns its connections: a request goes from here to the leader's socket, by one vectored write of header and batch
 //! bodies, with no other task in between. Each turn takes what has come, in this order: the bell of the append room, new
-//! metadata, answers, timers; then it sends what is ready, and arms one timer for what comes next.
+//! metadata, answers, timers; then it sends what is ready, and arms one timer for what comes next. A turn costs what has
+//! changed: no turn visits topics or partitions that have nothing on their way.
+mod topics;
+
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,18 +13,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use courant_client::{
-    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Metadata, MetadataWatch, Repeats, Target,
-    TopicsLease, TrafficClass,
-};
+use courant_client::{Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Repeats, Target, TrafficClass};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::frame::decode_response;
 use courant_protocol::messages::produce::NodeEndpoint;
 use courant_protocol::messages::{InitProducerIdRequest, ProduceRequest};
-use courant_protocol::types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId, TopicName};
+use courant_protocol::types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId};
 use courant_runtime::{Address, BoxFuture, Sleep};
 
+use self::topics::{Met, Topics};
 use crate::append::{ClosedBatch, Gate, Room, Slot};
 use crate::config::ProducerSettings;
 use crate::control::{Closing, Control};
@@ -44,11 +45,10 @@ pub(crate) struct Driver {
     request_timeout: Duration,
     scratch: CompressionScratch,
     /// The slots that were heard of, by number.
-    slots: BTreeMap<usize, Arc<Slot>>,
+    slots: BTreeMap<usize, Met>,
+    topics: Topics,
     connections: BTreeMap<NodeId, Connection>,
     identity: Option<BoxFuture<'static, Result<Producer, Error>>>,
-    metadata: MetadataWatch,
-    leases: BTreeMap<TopicName, TopicsLease>,
     timer: Sleep,
     said: Said,
     heard: Vec<Arc<Slot>>,
@@ -60,7 +60,7 @@ impl Drop for Driver {
     /// A runtime that shuts down drops its tasks where they are; whoever waits for a delivery elsewhere must hear of it.
     fn drop(&mut self) {
         if !self.ended {
-            let outcome = self.give_up();
+            let outcome = self.give_up(self.room.supplies.look_at_clock().now);
             self.control.end(outcome);
         }
     }
@@ -125,10 +125,9 @@ impl Driver {
             request_timeout: common.request_timeout,
             scratch: CompressionScratch::new(),
             slots: BTreeMap::new(),
+            topics: Topics::new(kafka.cluster(), settings.metadata_max_idle, now),
             connections: BTreeMap::new(),
             identity: None,
-            metadata: kafka.cluster().watch(),
-            leases: BTreeMap::new(),
             timer: world.sleep_until(now),
             said: Said::default(),
             heard: Vec::new(),
@@ -152,11 +151,12 @@ impl Driver {
             // Read before the bell: whoever closes shuts the gate first, so that nothing is appended after this.
             let closing = self.control.closing();
             let now = self.room.supplies.look_at_clock().now;
-            let mut progress = self.poll_bell(cx);
+            let mut progress = self.poll_bell(cx, now);
             progress |= self.poll_metadata(cx);
             progress |= self.poll_identity(cx, now);
             progress |= self.poll_connections(cx, now);
             self.sender.handle_timeout(now);
+            self.forget_idle_topics(now);
             progress |= self.send_what_is_ready(now);
             self.judge_brokers(now);
             let due = self.linger.poll_due(now).map(|(number, _)| number);
@@ -178,16 +178,16 @@ impl Driver {
     }
 
     /// Visits the slots that have something new.
-    fn poll_bell(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_bell(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut heard = std::mem::take(&mut self.heard);
         let rung = self.room.supplies.bell.poll_heard(cx, &mut heard).is_ready();
         for slot in heard.drain(..) {
-            self.visit(&slot);
+            self.visit(&slot, now);
         }
         self.heard = heard;
         if rung {
             for name in self.control.take_wanted() {
-                self.keep_topic(&name);
+                self.keep_topic(&name, now);
             }
             if self.room.supplies.permits.is_contended() {
                 self.linger.hurry_all();
@@ -196,10 +196,8 @@ impl Driver {
         rung
     }
 
-    fn visit(&mut self, slot: &Arc<Slot>) {
-        if !self.slots.contains_key(&slot.number) {
-            self.meet(slot);
-        }
+    fn visit(&mut self, slot: &Arc<Slot>, now: Instant) {
+        self.hear_of(slot, now);
         let open = slot.visit(&mut self.taken);
         self.seal_taken(slot.number);
         match open {
@@ -208,33 +206,10 @@ impl Driver {
         }
     }
 
-    /// A slot is heard of for the first time.
-    fn meet(&mut self, slot: &Arc<Slot>) {
-        self.slots.insert(slot.number, Arc::clone(slot));
-        let place = Place {
-            number: slot.number,
-            topic: slot.topic.clone(),
-            topic_id: slot.topic_id,
-            partition: slot.partition,
-        };
-        self.keep_topic(&slot.topic);
-        self.sender.handle_place(place.clone());
-        let snapshot = self.kafka.cluster().snapshot();
-        self.tell_leader(&snapshot, &place);
-    }
-
-    /// Keeps a topic in the metadata that the client refreshes.
-    fn keep_topic(&mut self, name: &TopicName) {
-        if !self.leases.contains_key(name) {
-            let lease = self.kafka.cluster().want_topics(std::iter::once(&**name));
-            self.leases.insert(name.clone(), lease);
-        }
-    }
-
     fn take_open(&mut self, number: usize) {
         self.linger.handle_taken(number);
-        if let Some(slot) = self.slots.get(&number) {
-            slot.take_all(&mut self.taken);
+        if let Some(met) = self.slots.get(&number) {
+            met.slot.take_all(&mut self.taken);
         }
         self.seal_taken(number);
     }
@@ -257,41 +232,6 @@ impl Driver {
                     Batch::fail_unsealed(&completion, hold, records, error);
                 }
             }
-        }
-    }
-
-    fn poll_metadata(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.metadata.poll_changed(cx).is_pending() {
-            return false;
-        }
-        let snapshot = self.kafka.cluster().snapshot();
-        for name in self.leases.keys() {
-            let Some(topic) = snapshot.topic(name).filter(|topic| topic.error.is_none()) else { continue };
-            self.room.learn(topic, &snapshot);
-        }
-        let places: Vec<Place> = self.sender.places().cloned().collect();
-        for place in places {
-            self.tell_leader(&snapshot, &place);
-        }
-        true
-    }
-
-    /// Tells the sender who leads a partition, or that its topic is gone and another has its name.
-    fn tell_leader(&mut self, snapshot: &Metadata, place: &Place) {
-        let Some(topic) = snapshot.topic(&place.topic) else { return };
-        if topic.id != place.topic_id && !topic.id.is_zero() && !place.topic_id.is_zero() {
-            let what = "the topic was deleted, and another one created under its name";
-            let error = Error::new(ErrorKind::TopicRecreated, what)
-                .at_partition(place.topic.clone(), place.partition)
-                .hinting("send the record again to write it to the new topic");
-            self.room.learn(topic, snapshot);
-            self.take_open(place.number);
-            self.sender.give_up_partition(place.number, &error);
-            self.slots.remove(&place.number);
-            return;
-        }
-        if let Some(partition) = topic.partition(place.partition) {
-            self.sender.handle_leader(place.number, partition.leader, partition.leader_epoch);
         }
     }
 
@@ -557,16 +497,16 @@ impl Driver {
             return Some(Ok(()));
         }
         match closing {
-            Closing::Until(deadline) if deadline <= now => Some(self.give_up()),
+            Closing::Until(deadline) if deadline <= now => Some(self.give_up(now)),
             _ => None,
         }
     }
 
     /// Fails what is left, and says by name and count what that was.
-    fn give_up(&mut self) -> Result<(), Error> {
+    fn give_up(&mut self, now: Instant) -> Result<(), Error> {
         self.room.set_gate(Gate::Aborting);
         // Records may have been appended since the bell was last heard, in slots that are not known yet.
-        let _ = self.poll_bell(&mut Context::from_waker(Waker::noop()));
+        let _ = self.poll_bell(&mut Context::from_waker(Waker::noop()), now);
         let open: Vec<usize> = self.slots.keys().copied().collect();
         for number in open {
             self.take_open(number);
@@ -600,7 +540,8 @@ impl Driver {
             Connection::Opening(_) => None,
         });
         let slow = self.availability.as_ref().and_then(Availability::next_wake);
-        let machines = [self.sender.next_wake(), self.linger.next_wake(), slow, deadline, tick];
+        let (sender, linger) = (self.sender.next_wake(), self.linger.next_wake());
+        let machines = [sender, linger, self.topics.next_wake(), slow, deadline, tick];
         let Some(wake) = machines.into_iter().flatten().chain(connections).min() else { return false };
         self.timer.reset(wake.max(now + CLOCK_GRAIN));
         Pin::new(&mut self.timer).poll(cx).is_ready()

@@ -31,6 +31,7 @@ mod producer;
 mod record;
 mod sync;
 mod typed;
+mod unknown;
 
 pub use builder::{Acks, ProducerBuilder};
 pub use config::PRODUCER;

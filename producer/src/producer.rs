@@ -81,8 +81,8 @@ impl Producer {
             seed: world.rng("producer.partitioner").next_u64(),
             clock: Box::new(move || Moment { now: clock.now(), unix_millis: clock.unix_millis() }),
         });
-        let control = Control::new();
         let max_block = settings.max_block;
+        let control = Control::new(max_block);
         let driver = Driver::new(kafka.clone(), &settings, Arc::clone(&room), Arc::clone(&control));
         control.spawned(world.spawn("producer", driver.run()));
         Self { shared: Arc::new(Shared { kafka, room, control, max_block }) }
@@ -149,7 +149,11 @@ impl Producer {
         let would_wait = |what: &str| Error::new(ErrorKind::Timeout, what).at_topic(record.topic());
         let error = match refusal {
             Refusal::UnknownTopic => {
-                self.shared.control.want_topic(record.topic(), &self.shared.room);
+                let shared = &self.shared;
+                match shared.control.unknown().admit(record.topic(), shared.kafka.world().now()) {
+                    Err(too_many) => return Err(SendError::refused(too_many, record)),
+                    Ok(()) => shared.control.want_topic(record.topic(), &shared.room),
+                }
                 would_wait("the record would have to wait for its topic's metadata")
             }
             Refusal::NeedsBytes(_) => would_wait("the record would have to wait for buffer space")
@@ -231,9 +235,12 @@ impl Producer {
     }
 
     async fn learn_topic(&self, name: &str, deadline: Instant) -> Result<(), Error> {
-        let cluster = self.shared.kafka.cluster();
-        let topic = cluster.topic(name, deadline).await?;
-        self.shared.room.learn(&topic, &cluster.snapshot());
+        let Shared { kafka, room, control, .. } = &*self.shared;
+        control.unknown().admit(name, kafka.world().now())?;
+        let topic = kafka.cluster().topic(name, deadline).await?;
+        room.learn(&topic, &kafka.cluster().snapshot());
+        control.unknown().handle_known(name);
+        control.want_topic(name, room);
         Ok(())
     }
 

@@ -106,6 +106,17 @@ impl Metadata {
         self.topics.values()
     }
 
+    /// The topics that are not as they were in `older`, by name. Those that did not change are shared by both snapshots,
+    /// so that this compares no more than their addresses.
+    pub fn topics_changed_since<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = &'a Arc<Topic>> {
+        let mut known = older.topics.iter().peekable();
+        self.topics.iter().filter_map(move |(name, topic)| {
+            while known.next_if(|(other, _)| *other < name).is_some() {}
+            let same = known.next_if(|(other, _)| *other == name);
+            same.is_none_or(|(_, old)| !Arc::ptr_eq(old, topic)).then_some(topic)
+        })
+    }
+
     /// The topic with this name, if the client has asked for it.
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.topics.get(name)

@@ -278,7 +278,7 @@ impl Slot {
     pub(crate) fn visit(&self, taken: &mut Vec<ClosedBatch>) -> Option<StillOpen> {
         let mut state = self.lock();
         state.announced = false;
-        taken.extend(state.closed.drain(..));
+        state.take_closed(taken);
         let hurry = state.must_hurry();
         state.filling.as_ref().map(|filling| StillOpen { opened_at: filling.opened_at, hurry })
     }
@@ -286,11 +286,18 @@ impl Slot {
     /// Moves everything into `taken`, the open batch last.
     pub(crate) fn take_all(&self, taken: &mut Vec<ClosedBatch>) {
         let mut state = self.lock();
-        taken.extend(state.closed.drain(..));
-        taken.extend(state.filling.take());
+        let filling = state.filling.take();
+        state.take_closed(taken);
+        taken.extend(filling);
         if matches!(state.gate, Gate::Flushing(_)) {
             state.gate = Gate::Open;
         }
+    }
+
+    /// Whether a batch of it is here, or the driver still has to come for it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        let state = self.lock();
+        state.announced || state.filling.is_some() || !state.closed.is_empty()
     }
 
     /// How many of its batches wait to be sent, or to be sent again.
@@ -316,6 +323,14 @@ impl OpenBatch {
                 Ok(())
             }
             Gate::Aborting | Gate::Closed => Err(SlotRefusal::Closed),
+        }
+    }
+
+    /// Moves the full batches out. A slot that may be idle from here on keeps no room for a queue of them.
+    fn take_closed(&mut self, taken: &mut Vec<ClosedBatch>) {
+        taken.extend(self.closed.drain(..));
+        if self.filling.is_none() {
+            self.closed.shrink_to(1);
         }
     }
 

@@ -273,6 +273,22 @@ impl Room {
         }
     }
 
+    /// Whether records for the topic find their partitions.
+    pub(crate) fn knows(&self, name: &TopicName) -> bool {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.contains_key(name)
+    }
+
+    /// Takes a topic away of which no batch is here, and says whether it is away. Nobody appends meanwhile: a task
+    /// appends under the same lock, and the next one finds that it has to ask for the topic.
+    pub(crate) fn forget_topic(&self, name: &TopicName) -> bool {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if topics.by_name.get(name).is_some_and(|topic| topic.slots.iter().any(|slot| slot.is_in_use())) {
+            return false;
+        }
+        topics.by_name.remove(name);
+        true
+    }
+
     /// Closes an epoch: what was appended before stops lingering, and the flush waits for it alone.
     pub(crate) fn flush(&self) -> Flush {
         let flush = self.supplies.outstanding.flush();

@@ -6,6 +6,7 @@ mod answer;
 mod availability;
 mod batch;
 pub(crate) mod identity;
+mod idle;
 mod linger;
 mod partition;
 mod sender;
@@ -14,6 +15,7 @@ mod tests;
 
 pub(crate) use availability::Availability;
 pub(crate) use batch::Batch;
+pub(crate) use idle::IdleTopics;
 pub(crate) use linger::Linger;
 pub(crate) use partition::Place;
 pub(crate) use sender::{Notice, Outgoing, RequestId, Sender, SenderSettings};

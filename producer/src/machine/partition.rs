@@ -88,6 +88,9 @@ impl Partition {
     pub(super) fn push(&mut self, mut batch: Batch) {
         batch.order = Order(self.next_order, 0);
         self.next_order += 1;
+        if self.queue.capacity() == 0 {
+            self.queue.reserve_exact(1);
+        }
         self.queue.push_back(batch);
     }
 
@@ -227,6 +230,18 @@ impl Partition {
             let sound = expected == self.next_sequence;
             self.continuity = if sound { Continuity::Sound } else { Continuity::Broken };
         }
+    }
+
+    /// Whether sequences of it went out under this epoch.
+    pub(super) fn has_used(&self, producer: Producer) -> bool {
+        self.producer == Some(producer)
+    }
+
+    /// Nothing of it is anywhere, perhaps for long: it keeps no more memory than it needs, as there may be thousands.
+    pub(super) fn rest(&mut self) {
+        self.retry_at = None;
+        self.queue.shrink_to(1);
+        self.in_flight = BTreeSet::new();
     }
 
     /// Whether nothing of it is anywhere.

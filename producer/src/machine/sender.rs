@@ -14,7 +14,7 @@ use courant_runtime::Rng;
 
 use super::answer::PartitionAnswer;
 use super::batch::Batch;
-use super::identity::{Facts, Identity, Producer, Verdict, judge};
+use super::identity::{Bump, Facts, Identity, Producer, Verdict, bump, judge};
 use super::partition::{Continuity, Partition, Place};
 
 /// What the sender is built with; all of it comes from properties.
@@ -236,7 +236,8 @@ impl Sender {
                 batch.fail(error, Vec::new());
             }
         }
-        let queued = self.partitions.values().flat_map(|partition| &partition.queue);
+        let active = self.active.iter().filter_map(|number| self.partitions.get(number));
+        let queued = active.flat_map(|partition| &partition.queue);
         let in_flight = self.requests.values().flat_map(|request| &request.batches).map(|(_, batch)| batch);
         let undecided = queued.chain(in_flight).filter(|batch| batch.is_undecided());
         self.next_expiry = undecided.map(|batch| batch.opened_at + timeout).min();
@@ -248,8 +249,10 @@ impl Sender {
         if error.kind() == ErrorKind::Closed {
             return self.refuse_everything(error.clone());
         }
-        for partition in self.partitions.values_mut().filter(|partition| partition.leader == Some(node)) {
-            partition.trouble = Some(error.clone());
+        for number in &self.active {
+            if let Some(partition) = self.partitions.get_mut(number).filter(|p| p.leader == Some(node)) {
+                partition.trouble = Some(error.clone());
+            }
         }
     }
 
@@ -377,12 +380,35 @@ impl Sender {
         self.active.is_empty()
     }
 
-    /// The partitions that it knows.
-    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        self.partitions.values().map(|partition| &partition.place)
+    /// Whether a batch of the partition waits or is on its way.
+    pub(crate) fn is_active(&self, number: usize) -> bool {
+        self.active.contains(&number)
+    }
+
+    /// The partition with this number.
+    pub(crate) fn place(&self, number: usize) -> Option<&Place> {
+        self.partitions.get(&number).map(|partition| &partition.place)
     }
 
     // User commands.
+
+    /// Forgets a partition of which nothing is anywhere. If it comes back, it starts under a younger epoch than it had: its
+    /// sequences would otherwise begin anew where the broker has them already. One epoch serves all that were forgotten
+    /// before it was used. (Java never forgets a partition's sequences, and grows with every one it has ever written to.)
+    pub(crate) fn forget_partition(&mut self, now: Instant, number: usize) {
+        if self.is_active(number) {
+            return;
+        }
+        if let Some(partition) = self.partitions.remove(&number)
+            && let Identity::Known(newest) = self.identity
+            && partition.has_used(newest)
+        {
+            self.identity = match bump(Some(newest), newest) {
+                Bump::To(next) => Identity::Known(next),
+                Bump::NewId => Identity::Wanted { not_before: now, attempts: 0 },
+            };
+        }
+    }
 
     /// Gives up a partition's batches, because its topic is gone. The partition itself is forgotten.
     pub(crate) fn give_up_partition(&mut self, number: usize, error: &Error) {
@@ -635,7 +661,7 @@ impl Sender {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         partition.resolve();
         if partition.is_idle() {
-            partition.retry_at = None;
+            partition.rest();
             self.active.remove(&number);
         } else {
             self.active.insert(number);

@@ -4,5 +4,6 @@ mod buffer;
 mod cancel;
 mod closing;
 mod delivery;
+mod idle;
 mod partitions;
 mod stage;

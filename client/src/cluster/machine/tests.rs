@@ -429,3 +429,22 @@ fn a_topic_that_is_forgotten_is_left_out_at_once_unless_another_holds_it() {
     assert_eq!(case.refreshed(answer(vec![])), []);
     assert!(case.machine.snapshot().topic("orders").is_none());
 }
+
+#[test]
+fn only_the_topics_that_changed_are_told_as_changed() {
+    let mut case = Case::knowing(&[(1, 5)]);
+    let named = |name: &str, id, partitions: &[(i32, i32)]| MetadataResponseTopic {
+        name: Some(name.into()),
+        ..topic(id, partitions)
+    };
+    ["a", "z"].iter().for_each(|name| case.machine.lease(case.now, name, true));
+    case.answer(answer(vec![named("a", 2, &[(1, 0)]), named("z", 3, &[(1, 0)])]));
+    let before = case.machine.snapshot().clone();
+    case.machine.lease(case.now, "m", true);
+    case.answer(answer(vec![named("m", 4, &[(1, 0)])]));
+    case.refreshed(answer(vec![named("a", 2, &[(1, 0)]), named("z", 3, &[(2, 1)]), topic(1, &[(1, 5)])]));
+    let after = case.machine.snapshot().clone();
+    let changed: Vec<&str> = after.topics_changed_since(&before).map(|topic| &*topic.name).collect();
+    assert_eq!(changed, ["m", "z"]);
+    assert_eq!(before.topics_changed_since(&after).map(|topic| &*topic.name).collect::<Vec<_>>(), ["z"]);
+}

@@ -262,3 +262,27 @@ fn a_refused_batch_leaves_a_gap_that_a_new_epoch_closes() {
     }
     assert_eq!(seen, [(1, 0), (1, 10), (1, 20), (1, 30)]);
 }
+
+#[test]
+fn a_partition_that_was_forgotten_comes_back_under_a_younger_epoch() {
+    let mut scene = Scene::confirmed(settings(), 3);
+    for number in [0, 1] {
+        scene.sender.forget_partition(scene.now, number);
+        assert!(scene.sender.place(number).is_none());
+    }
+    for number in [3, 4] {
+        scene.sender.handle_place(place(number));
+        scene.sender.handle_leader(number, Some(NODE), LeaderEpoch(0));
+        scene.push(number, 10);
+    }
+    scene.push(2, 10);
+    let request = scene.request().unwrap();
+    let expected = [(2, (0, 1)), (3, (1, 0)), (4, (1, 0))];
+    assert_eq!(
+        stamps(&request),
+        BTreeMap::from(expected),
+        "one epoch serves both, and those that stayed keep theirs"
+    );
+    scene.sender.forget_partition(scene.now, 3);
+    assert!(scene.sender.place(3).is_some(), "a batch of it is on its way");
+}
