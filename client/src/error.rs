@@ -27,6 +27,8 @@ pub enum ErrorKind {
     UnsupportedVersion,
     /// A broker answered with an error code that has no kind of its own.
     Broker(ErrorCode),
+    /// A broker refused the record only because it refused another one of the same batch (KIP-467); it may be sent again.
+    NeighbourRefused,
     /// The topic does not exist, or not yet.
     UnknownTopic,
     /// The topic was deleted and created again; offsets of the old one mean nothing in the new one (KIP-516).
@@ -57,6 +59,7 @@ impl fmt::Display for ErrorKind {
             Self::Authorization => f.write_str("authorization"),
             Self::UnsupportedVersion => f.write_str("unsupported version"),
             Self::Broker(code) => write!(f, "{code}"),
+            Self::NeighbourRefused => f.write_str("neighbour refused"),
             Self::UnknownTopic => f.write_str("unknown topic"),
             Self::TopicRecreated => f.write_str("topic recreated"),
             Self::Config => f.write_str("configuration"),
@@ -119,7 +122,9 @@ impl Error {
     /// Whether the same call may succeed when it is made again.
     pub fn is_retriable(&self) -> bool {
         match self.0.kind {
-            ErrorKind::NoBroker | ErrorKind::Timeout | ErrorKind::Transport => true,
+            ErrorKind::NoBroker | ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::NeighbourRefused => {
+                true
+            }
             _ => self.0.code.is_some_and(ErrorCode::is_retriable),
         }
     }

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use courant_client::Error;
 use courant_protocol::types::{TopicPartition, UnixMillis};
 
-use crate::append::{Appended, Completion, Delivered};
-use crate::{RecordMetadata, SendError};
+use crate::append::{Appended, Completion, Delivered, Undelivered};
+use crate::{Record, RecordMetadata, SendError};
 
 /// Tells where a record was written, or why not.
 ///
@@ -18,7 +19,8 @@ use crate::{RecordMetadata, SendError};
 /// completion.
 ///
 /// # Errors
-/// [`SendError`] without the record, which was accepted and is encoded by now.
+/// [`SendError`] with the record, read back from its batch, if it is certain that it is in no log; without it if that is
+/// not certain ([`SendError::possibly_written`]).
 ///
 /// # Cancel safety
 /// Cancel safe: a future that is dropped or polled anew loses nothing.
@@ -43,12 +45,13 @@ impl DeliveryFuture {
         loop {
             match completion.now(index)? {
                 Delivered::Moved(part, place) => (completion, index) = (part, place),
-                delivered => return Some(self.result(delivered)),
+                delivered => return Some(self.result(delivered, index)),
             }
         }
     }
 
-    fn result(&self, delivered: Delivered) -> Result<RecordMetadata, SendError> {
+    /// The outcome, and the record's place in the batch that had it.
+    fn result(&self, delivered: Delivered, index: u32) -> Result<RecordMetadata, SendError> {
         match delivered {
             Delivered::At { offset, log_append_time } => Ok(RecordMetadata {
                 topic_partition: TopicPartition {
@@ -58,12 +61,32 @@ impl DeliveryFuture {
                 offset,
                 timestamp: log_append_time.unwrap_or(self.timestamp),
             }),
-            Delivered::Failed(error) => Err(SendError::accepted(error)),
+            Delivered::Failed { error, undelivered } => {
+                let record = undelivered.and_then(|undelivered| self.give_back(index, &undelivered));
+                Err(SendError { error, record })
+            }
             Delivered::Moved(..) => {
                 let what = "a record was lost when its batch was split";
-                Err(SendError::accepted(Error::new(courant_client::ErrorKind::Internal, what)))
+                Err(SendError { error: Error::new(courant_client::ErrorKind::Internal, what), record: None })
             }
         }
+    }
+}
+
+impl DeliveryFuture {
+    /// The record as it was encoded, bound for the partition and the time that it was given.
+    fn give_back(&self, index: u32, undelivered: &Undelivered) -> Option<Record> {
+        let read = undelivered.record(index)?;
+        let mut record = Record::to(&self.completion.topic).partition(self.completion.partition);
+        record.timestamp = Some(read.timestamp());
+        record.key = read.key_bytes();
+        record.value = read.value_bytes();
+        let headers = read.headers().map(|header| {
+            let name = String::from_utf8_lossy(header.key).into_owned();
+            (name.into(), header.value.map(Bytes::copy_from_slice))
+        });
+        record.headers = headers.collect();
+        Some(record)
     }
 }
 
@@ -77,7 +100,7 @@ impl Future for DeliveryFuture {
                 Poll::Pending => return Poll::Pending,
                 // The batch was split; its part has another completion, for which nobody waits yet.
                 Poll::Ready(Delivered::Moved(part, index)) => (this.completion, this.index) = (part, index),
-                Poll::Ready(delivered) => return Poll::Ready(this.result(delivered)),
+                Poll::Ready(delivered) => return Poll::Ready(this.result(delivered, this.index)),
             }
         }
     }

@@ -5,11 +5,12 @@ use courant_client::{Error, ErrorKind};
 
 use crate::Record;
 
-/// A record was not delivered: why, and the record itself if it was never accepted.
+/// A record was not delivered: why, and the record itself if it is certain that no broker has it.
 ///
 /// While [`SendError::record`] is there, nothing of the record is anywhere else: it may be sent again, changed or kept.
-/// A record that was accepted is encoded, and does not come back; [`SendError::possibly_written`] then tells whether
-/// it may be in the log after all.
+/// One that was not accepted is the very record that was handed over. One that was accepted and could not be delivered is
+/// read back from its batch, with the partition and the time that it was given. Where a broker may have the record,
+/// [`SendError::possibly_written`] says so and nothing comes back.
 ///
 /// ```
 /// # use courant_producer::{Record, SendError};
@@ -26,17 +27,13 @@ use crate::Record;
 pub struct SendError {
     /// Why.
     pub error: Error,
-    /// The record, if it was not accepted.
+    /// The record, if no broker can have it.
     pub record: Option<Record>,
 }
 
 impl SendError {
     pub(crate) fn refused(error: Error, record: Record) -> Self {
         Self { error, record: Some(record) }
-    }
-
-    pub(crate) fn accepted(error: Error) -> Self {
-        Self { error, record: None }
     }
 
     /// What class of error this is.

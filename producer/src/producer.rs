@@ -94,8 +94,8 @@ impl Producer {
     /// deliveries, or send from many tasks.
     ///
     /// # Errors
-    /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), without it if it was
-    /// accepted and then not delivered within `delivery.timeout.ms`, or refused by the broker.
+    /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), or not delivered within
+    /// `delivery.timeout.ms`, or refused by the broker; without it only if a broker may have it after all.
     ///
     /// # Cancel safety
     /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use courant_client::Error;
 use courant_protocol::types::{Offset, PartitionId, TopicName, UnixMillis};
 
+use super::undelivered::Undelivered;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How a batch ended.
@@ -21,7 +22,12 @@ pub(crate) enum Outcome {
         log_append_time: Option<UnixMillis>,
     },
     /// It failed; some records may have an error of their own (KIP-467), sorted by their index.
-    Failed { error: Error, record_errors: Arc<[(u32, Error)]> },
+    Failed {
+        error: Error,
+        record_errors: Arc<[(u32, Error)]>,
+        /// The records, if it is certain that they are in no log.
+        undelivered: Option<Arc<Undelivered>>,
+    },
     /// It was too large and was cut into parts; each starts at the index beside it.
     Split(Arc<[(u32, Arc<Completion>)]>),
 }
@@ -31,8 +37,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Delivered {
     /// It has this offset, and the broker's time if that replaced its own.
     At { offset: Offset, log_append_time: Option<UnixMillis> },
-    /// It failed.
-    Failed(Error),
+    /// It failed, and is in no log if it comes back.
+    Failed { error: Error, undelivered: Option<Arc<Undelivered>> },
     /// Its batch was split: ask there, under that index.
     Moved(Arc<Completion>, u32),
 }
@@ -125,19 +131,23 @@ impl Outcome {
                 };
                 Delivered::At { offset, log_append_time: *log_append_time }
             }
-            Self::Failed { error, record_errors } => {
+            Self::Failed { error, record_errors, undelivered } => {
                 let own = record_errors.binary_search_by_key(&index, |(at, _)| *at).ok();
                 let own = own.and_then(|place| record_errors.get(place));
-                Delivered::Failed(own.map_or(error, |(_, own)| own).clone())
+                let error = own.map_or(error, |(_, own)| own).clone();
+                Delivered::Failed { error, undelivered: undelivered.clone() }
             }
             Self::Split(parts) => {
                 let part = parts.iter().rev().find(|(start, _)| *start <= index);
                 match part {
                     Some((start, completion)) => Delivered::Moved(Arc::clone(completion), index - start),
-                    None => Delivered::Failed(Error::new(
-                        courant_client::ErrorKind::Internal,
-                        "a record was lost when its batch was split",
-                    )),
+                    None => Delivered::Failed {
+                        error: Error::new(
+                            courant_client::ErrorKind::Internal,
+                            "a record was lost when its batch was split",
+                        ),
+                        undelivered: None,
+                    },
                 }
             }
         }

@@ -14,8 +14,10 @@ mod open_batch;
 mod outstanding;
 mod permits;
 mod room;
+mod undelivered;
 
 pub(crate) use completion::{Completion, Delivered, Outcome};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use permits::Permit;
 pub(crate) use room::{Destination, Moment, Refusal, Room, RoomOptions};
+pub(crate) use undelivered::Undelivered;

@@ -1,5 +1,5 @@
 //! What a broker answers for one partition of a produce request.
-use courant_client::Error;
+use courant_client::{Error, ErrorKind};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::ProduceResponse;
 use courant_protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
@@ -63,13 +63,15 @@ impl PartitionAnswer {
     }
 
     /// `error` for the records at fault, each with the broker's words for it; the others hear that they only shared
-    /// the batch with one of those, and may be sent again.
+    /// the batch with one of those, and may be sent again. Of several at fault nobody knows which has the code of the
+    /// answer, so that all of them have the general one, as in Java.
     pub(crate) fn share_among_records(&self, error: Error) -> (Error, Vec<(u32, Error)>) {
         if self.record_errors.is_empty() {
             return (error, Vec::new());
         }
-        let at = |what: String| {
-            let shared = Error::from_code(self.code, what);
+        let code = if self.record_errors.len() == 1 { self.code } else { ErrorCode::INVALID_RECORD };
+        let at = |shared: Error| {
+            let shared = shared.maybe_written(error.possibly_written());
             match (error.topic(), error.partition()) {
                 (Some(topic), Some(partition)) => shared.at_partition(topic.clone(), partition),
                 _ => shared,
@@ -80,10 +82,10 @@ impl PartitionAnswer {
                 Some(message) => format!("the broker refused this record ({message})"),
                 None => "the broker refused this record".to_owned(),
             };
-            (*index, at(what))
+            (*index, at(Error::from_code(code, what)))
         };
-        let neighbour =
-            at("another record of the same batch was refused; this one may be sent again".to_owned());
+        let what = "another record of the same batch was refused; this one may be sent again";
+        let neighbour = at(Error::new(ErrorKind::NeighbourRefused, what).because(error.clone()));
         (neighbour, self.record_errors.iter().map(own).collect())
     }
 }

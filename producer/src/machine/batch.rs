@@ -10,7 +10,7 @@ use courant_protocol::types::{Offset, ProducerEpoch, Sequence, UnixMillis};
 use courant_protocol::wire::Records;
 
 use super::identity::Producer;
-use crate::append::{Completion, Hold, Outcome};
+use crate::append::{Completion, Hold, Outcome, Undelivered};
 
 /// What makes a batch recognisable to the broker (KIP-98). Given when it is first sent and kept for its life, so that
 /// the broker knows a second attempt for what it is; only a new epoch takes it away.
@@ -67,7 +67,11 @@ impl Batch {
 
     /// The outcome of a batch that could not be sealed.
     pub(crate) fn fail_unsealed(completion: &Completion, mut hold: Hold, records: u32, error: Error) {
-        completion.complete(Outcome::Failed { error: error.clone(), record_errors: Arc::new([]) });
+        completion.complete(Outcome::Failed {
+            error: error.clone(),
+            record_errors: Arc::new([]),
+            undelivered: None,
+        });
         hold.settle(Some((records as usize, &error)));
     }
 
@@ -109,10 +113,14 @@ impl Batch {
         self.settle(None, Outcome::Written { base_offset, log_append_time });
     }
 
-    /// It failed; `record_errors` are the errors of single records, sorted (KIP-467).
+    /// It failed; `record_errors` are the errors of single records, sorted (KIP-467). Unless it was possibly written, the
+    /// records go back to those who wait for them.
     pub(crate) fn fail(&mut self, error: Error, record_errors: Vec<(u32, Error)>) {
         let counted = error.clone();
-        self.settle(Some(&counted), Outcome::Failed { error, record_errors: record_errors.into() });
+        let undelivered =
+            (!error.possibly_written()).then(|| Arc::new(Undelivered::new(self.sealed.clone())));
+        let record_errors = record_errors.into();
+        self.settle(Some(&counted), Outcome::Failed { error, record_errors, undelivered });
     }
 
     fn settle(&mut self, failed: Option<&Error>, outcome: Outcome) {

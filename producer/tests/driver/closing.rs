@@ -3,8 +3,10 @@ use std::time::Duration;
 
 use courant_broker_mock::Fault;
 use courant_client::ErrorKind;
+use courant_producer::{Codec, Record};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::types::UnixMillis;
 
 use crate::stage::{SECOND, Stage, play, record, texts};
 
@@ -101,19 +103,23 @@ fn closing_sends_what_is_left_and_takes_nothing_more() {
 fn closing_names_and_counts_what_it_gives_up() {
     play(|| async {
         let stage = Stage::new().await;
-        let producer = stage.builder().max_block(60 * SECOND).start().await.unwrap();
+        let one_at_a_time = stage.builder().set("max.in.flight.requests.per.connection", 1);
+        let producer = one_at_a_time.start().await.unwrap();
         producer.send(record("first")).await.unwrap();
         stage.cluster.inject(Fault::on(ApiKey::Produce).always().silence());
         let sent = producer.enqueue(record("a")).await.unwrap();
         tokio::time::sleep(SECOND).await;
-        let unsent = producer.enqueue(record("b").partition(1)).await.unwrap();
+        let unsent = producer.enqueue(late("b")).await.unwrap();
         let start = tokio::time::Instant::now();
         let error = producer.close(2 * SECOND).await.unwrap_err();
         assert!((2 * SECOND..3 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.to_string().contains("2 records not delivered (t-0: 1, t-1: 1)"), "{error}");
-        assert!(sent.await.unwrap_err().possibly_written());
-        assert_eq!(unsent.await.unwrap_err().kind(), ErrorKind::Closed);
+        let sent = sent.await.unwrap_err();
+        assert!(sent.possibly_written() && sent.record.is_none(), "nobody knows of it");
+        let unsent = unsent.await.unwrap_err();
+        assert_eq!((unsent.kind(), unsent.possibly_written()), (ErrorKind::Closed, false));
+        assert_eq!(unsent.record, Some(late("b")), "this one comes back");
         producer.flush().await.unwrap();
     });
 }
@@ -123,10 +129,11 @@ fn closing_at_once_still_ends_every_future() {
     play(|| async {
         let stage = Stage::new().await;
         let producer = stage.builder().linger(30 * SECOND).start().await.unwrap();
-        let delivery = producer.enqueue(record("a")).await.unwrap();
+        let delivery = producer.enqueue(late("a")).await.unwrap();
         assert!(producer.close(Duration::ZERO).await.is_err());
         let error = delivery.await.unwrap_err();
         assert!(!error.possibly_written(), "{error}");
+        assert_eq!(error.record, Some(late("a")));
         assert_eq!(stage.produce_requests(), 0);
     });
 }
@@ -140,5 +147,57 @@ fn what_was_enqueued_is_sent_after_the_last_handle_is_gone() {
         drop(producer);
         delivery.await.unwrap();
         assert_eq!(stage.values(0), ["a"]);
+    });
+}
+
+/// A record that knows its time, so that it comes back as it was.
+fn late(value: &str) -> Record {
+    record(value).partition(1).timestamp(UnixMillis(1))
+}
+
+#[test]
+fn what_was_accepted_and_never_written_comes_back_as_it_was() {
+    for codec in Codec::ALL {
+        play(|| async {
+            let stage = Stage::new().await;
+            let producer = stage.builder().compression(codec).start().await.unwrap();
+            stage
+                .cluster
+                .inject(Fault::on(ApiKey::Produce).always().error(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+            let records = [
+                Record::to("t").partition(1).key("k").value("v".repeat(300)).timestamp(UnixMillis(7)),
+                Record::to("t").partition(1).header("a", "1").null_header("a").timestamp(UnixMillis(5)),
+                Record::to("t").partition(1).key("").value("").timestamp(UnixMillis(9)),
+            ];
+            let mut deliveries = Vec::new();
+            for record in &records {
+                deliveries.push(producer.enqueue(record.clone()).await.unwrap());
+            }
+            for (delivery, record) in deliveries.into_iter().zip(records) {
+                let error = delivery.await.unwrap_err();
+                assert_eq!((error.kind(), error.record), (ErrorKind::Authorization, Some(record)));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_record_of_a_split_batch_comes_back_from_its_part() {
+    play(|| async {
+        let stage =
+            Stage::with(|cluster| cluster.topic_with("t", 1, None, [("max.message.bytes", "1024")])).await;
+        let producer = stage.producer().await;
+        let mut deliveries = Vec::new();
+        let long = record("x".repeat(2000)).timestamp(UnixMillis(3));
+        for n in 0..6 {
+            let record = if n == 4 { long.clone() } else { record(format!("{n:0>300}")) };
+            deliveries.push(producer.enqueue(record).await.unwrap());
+        }
+        for (n, delivery) in deliveries.into_iter().enumerate() {
+            match delivery.await {
+                Ok(at) => assert!(n != 4, "{at}"),
+                Err(error) => assert_eq!((n, error.record), (4, Some(long.clone()))),
+            }
+        }
     });
 }

@@ -2,7 +2,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::compression::{Codec, CompressionScratch};
-use crate::record::batch::Batch;
+use crate::record::batch::{Batch, BatchRecords};
 use crate::record::batch_writer::{AppendError, BatchWriter, WriterOptions};
 use crate::record::crc::Shift;
 use crate::record::error::RecordError;
@@ -185,6 +185,15 @@ impl SealedBatch {
         })
     }
 
+    /// The records as they were appended, for a batch that nobody took.
+    ///
+    /// # Errors
+    /// [`RecordError`], if the batch cannot be read back; that cannot happen to one that a [`BatchWriter`] made.
+    pub fn read_back(&self, scratch: &mut CompressionScratch) -> Result<BatchRecords, RecordError> {
+        let stamp = Stamp::default();
+        Batch::new(self.stamped(&stamp), self.to_bytes(&stamp), usize::MAX).records(scratch)
+    }
+
     /// Splits the batch into batches of at most `max_bytes` each before compression, a record alone excepted: what
     /// a producer does when a broker says `MESSAGE_TOO_LARGE` (KIP-126).
     ///
@@ -198,9 +207,7 @@ impl SealedBatch {
         level: Option<i32>,
         scratch: &mut CompressionScratch,
     ) -> Result<Vec<Self>, RecordError> {
-        let stamp = Stamp::default();
-        let batch = Batch::new(self.stamped(&stamp), self.to_bytes(&stamp), usize::MAX);
-        let records = batch.records(scratch)?;
+        let records = self.read_back(scratch)?;
         let options = WriterOptions { max_bytes, control: self.attributes.is_control() };
         let fresh =
             || BatchWriter::new(BytesMut::with_capacity(max_bytes.min(self.uncompressed_bytes)), options);

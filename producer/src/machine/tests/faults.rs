@@ -108,7 +108,7 @@ proptest! {
             let written = broker.log.contains(&format!("{first:0>20}"));
             match completion.now(0) {
                 Some(Delivered::At { .. }) => prop_assert!(written),
-                Some(Delivered::Failed(error)) => prop_assert!(!written || error.possibly_written()),
+                Some(Delivered::Failed { error, .. }) => prop_assert!(!written || error.possibly_written()),
                 other => prop_assert!(false, "{other:?}"),
             }
             first += size;

@@ -137,27 +137,51 @@ fn a_newer_leader_in_the_answer_is_followed_at_once() {
     assert!(scene.sender.poll_request(scene.now, NODE).is_none(), "an older epoch is no news");
 }
 
-#[test]
-fn the_broker_names_the_records_at_fault() {
+/// What becomes of the three records of a batch of which the broker refuses these (KIP-467).
+fn refused_records(at_fault: &[(i32, Option<&str>)]) -> Vec<Error> {
     let mut scene = Scene::confirmed(settings(), 1);
     scene.push(0, 3);
     let request = scene.request().unwrap();
-    scene.answer(&request, |_| PartitionProduceResponse {
-        record_errors: vec![BatchIndexAndErrorMessage {
-            batch_index: 1,
-            batch_index_error_message: Some("no key".into()),
-        }],
-        ..refused(ErrorCode::INVALID_RECORD)
+    let record_errors = at_fault.iter().map(|(batch_index, message)| BatchIndexAndErrorMessage {
+        batch_index: *batch_index,
+        batch_index_error_message: message.map(Into::into),
     });
-    let texts: Vec<String> = (0..3)
-        .map(|index| match scene.completions[0].now(index) {
-            Some(Delivered::Failed(error)) => error.to_string(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert!(texts[1].contains("no key"), "{}", texts[1]);
-    assert!(texts[0].contains("another record"), "{}", texts[0]);
-    assert_eq!(texts[0], texts[2]);
+    let record_errors: Vec<_> = record_errors.collect();
+    scene.answer(&request, |_| PartitionProduceResponse {
+        record_errors: record_errors.clone(),
+        error_message: Some("all of it".into()),
+        ..refused(ErrorCode::INVALID_TIMESTAMP)
+    });
+    let failure = |index| match scene.completions[0].now(index) {
+        Some(Delivered::Failed { error, undelivered }) => {
+            let record = undelivered.unwrap();
+            assert_eq!(record.record(index).unwrap().value(), Some(format!("{:0>20}", index + 1).as_bytes()));
+            error
+        }
+        other => panic!("{other:?}"),
+    };
+    (0..3).map(failure).collect()
+}
+
+#[test]
+fn the_broker_names_the_record_at_fault_and_its_neighbours_may_be_sent_again() {
+    let errors = refused_records(&[(1, Some("no key"))]);
+    assert_eq!(errors[1].kind(), ErrorKind::Broker(ErrorCode::INVALID_TIMESTAMP));
+    assert!(errors[1].to_string().contains("no key") && !errors[1].is_retriable(), "{}", errors[1]);
+    for neighbour in [&errors[0], &errors[2]] {
+        assert_eq!(neighbour.kind(), ErrorKind::NeighbourRefused);
+        assert!(neighbour.is_retriable() && neighbour.to_string().contains("another record"), "{neighbour}");
+    }
+}
+
+#[test]
+fn of_several_records_at_fault_nobody_knows_which_has_the_code() {
+    let errors = refused_records(&[(2, None), (0, Some("no key"))]);
+    let kinds: Vec<ErrorKind> = errors.iter().map(Error::kind).collect();
+    let invalid = ErrorKind::Broker(ErrorCode::INVALID_RECORD);
+    assert_eq!(kinds, [invalid, ErrorKind::NeighbourRefused, invalid]);
+    assert!(errors[0].to_string().contains("no key"), "{}", errors[0]);
+    assert!(errors[2].to_string().contains("all of it"), "the words for the batch stand in: {}", errors[2]);
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Scene {
 
     pub(super) fn failure(&self, nth: usize) -> Error {
         match self.outcome(nth) {
-            Some(Delivered::Failed(error)) => error,
+            Some(Delivered::Failed { error, .. }) => error,
             other => panic!("batch {nth} has not failed: {other:?}"),
         }
     }
