@@ -19,7 +19,11 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 pub(crate) fn run(root: &Path, base: Option<&str>) -> Result<()> {
     let mut steps = Steps::default();
     static_checks(root, &mut steps);
-    let changed = changed_crates(root, base)?;
+    let files = changed_files(root, base)?;
+    let changed = crates_of(root, &workspace::metadata(root)?, &files)?;
+    if files.iter().any(|file| file.starts_with("bench/")) {
+        bench(root, &mut steps);
+    }
     if changed.is_empty() {
         println!("\nno crate differs: no tests to run");
     } else {
@@ -37,7 +41,11 @@ pub(crate) fn run(root: &Path, base: Option<&str>) -> Result<()> {
 
 /// What needs no test run: `check` and `ci` begin with it.
 pub(crate) fn static_checks(root: &Path, steps: &mut Steps) {
-    steps.run("formatting", || one(&mut cargo(root, &["fmt", "--all", "--", "--check"])));
+    steps.run("formatting", || {
+        let mut count = one(&mut cargo(root, &["fmt", "--all", "--", "--check"]))?;
+        count.add(one(&mut cargo(&root.join("bench"), &["fmt", "--all", "--", "--check"]))?);
+        Ok(count)
+    });
     steps.run("lints", || {
         one(&mut cargo(
             root,
@@ -45,6 +53,15 @@ pub(crate) fn static_checks(root: &Path, steps: &mut Steps) {
         ))
     });
     steps.run("house rules", || tidy::run(root).map(|()| Count::ONE));
+}
+
+/// Our part of the benchmark, which is a workspace of its own: its default members, without other people's clients.
+pub(crate) fn bench(root: &Path, steps: &mut Steps) {
+    let folder = root.join("bench");
+    steps.run("lints of the benchmark", || {
+        one(&mut cargo(&folder, &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]))
+    });
+    steps.run("tests of the benchmark", || tests(&mut cargo(&folder, &["test", "--locked"])));
 }
 
 /// `cargo` with arguments, in the workspace.
@@ -71,8 +88,8 @@ pub(crate) fn tests(command: &mut Command) -> Result<Count> {
     Ok(count)
 }
 
-/// The crates with a file that differs from the base, from the commit or in the work tree.
-fn changed_crates(root: &Path, base: Option<&str>) -> Result<BTreeSet<String>> {
+/// The files that differ from the base, in a commit or in the work tree.
+fn changed_files(root: &Path, base: Option<&str>) -> Result<Vec<String>> {
     let base = match base {
         Some(base) => base.to_owned(),
         None => default_base(root)?,
@@ -81,7 +98,7 @@ fn changed_crates(root: &Path, base: Option<&str>) -> Result<BTreeSet<String>> {
     files.extend(workspace::git(root, &["diff", "--name-only", &base])?.lines().map(str::to_owned));
     let untracked = workspace::git(root, &["ls-files", "--others", "--exclude-standard"])?;
     files.extend(untracked.lines().map(str::to_owned));
-    crates_of(root, &workspace::metadata(root)?, &files)
+    Ok(files)
 }
 
 /// Where the branch left `main`; on `main` itself the commit before, unless the work tree differs.
@@ -114,8 +131,9 @@ pub(crate) fn crates_of(root: &Path, metadata: &Value, files: &[String]) -> Resu
     folders.sort_by_key(|(folder, _)| std::cmp::Reverse(folder.components().count()));
     let crate_of = |file: &String| {
         let (folder, name) = folders.iter().find(|(folder, _)| Path::new(file).starts_with(folder))?;
+        // The benchmark is no part of the root package, in whose folder it lies.
         let built = !folder.as_os_str().is_empty()
-            || file.ends_with(".rs")
+            || file.ends_with(".rs") && !file.starts_with("bench/")
             || file == "README.md"
             || file == "Cargo.toml";
         built.then(|| name.clone())
@@ -132,8 +150,14 @@ mod tests {
     fn a_file_belongs_to_the_nearest_package() -> Result<()> {
         let package = |name: &str, folder: &str| json!({"name": name, "manifest_path": format!("/ws{folder}/Cargo.toml")});
         let metadata = json!({"packages": [package("courant", ""), package("courant-client", "/client")]});
-        let files = ["client/src/lib.rs", "src/lib.rs", "docs/design/0001.md", "tests/planted/a.patch"]
-            .map(str::to_owned);
+        let files = [
+            "client/src/lib.rs",
+            "src/lib.rs",
+            "docs/design/0001.md",
+            "tests/planted/a.patch",
+            "bench/harness/src/lib.rs",
+        ]
+        .map(str::to_owned);
         let crates = crates_of(Path::new("/ws"), &metadata, &files)?;
         assert_eq!(crates.into_iter().collect::<Vec<_>>(), ["courant", "courant-client"]);
         assert!(crates_of(Path::new("/ws"), &metadata, &files[2..])?.is_empty());

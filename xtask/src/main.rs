@@ -10,7 +10,9 @@
 //! | `kafka` | starts and stops real Apache Kafka |
 //! | `interop` | foreign clients against the mock |
 //! | `planted` | proves that each planted defect fails its test |
+//! | `bench` | our clients beside other people's |
 
+mod bench;
 mod check;
 mod ci;
 mod codegen;
@@ -71,6 +73,8 @@ enum Command {
     /// Starts and stops real Apache Kafka
     #[command(subcommand)]
     Kafka(kafka::Command),
+    /// Our clients beside other people's; bench/README.md says how to read the figures
+    Bench(bench::Options),
     /// Proves that each planted defect fails its test
     Planted {
         /// Every defect
@@ -114,6 +118,7 @@ fn run(command: Command) -> Result<()> {
             anyhow::ensure!(found.failed == 0, "{} comparisons with foreign clients failed", found.failed);
             Ok(())
         }
+        Command::Bench(options) => bench::run(&root, &options),
         Command::Kafka(command) => kafka::run(&root, command),
         Command::Planted { all: _, count, names } => {
             let selection = match (count, names.is_empty()) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{packages, readme};
-use crate::check::{cargo, one, static_checks};
+use crate::check::{self, cargo, one, static_checks};
 use crate::kafka::{Cluster, Plan};
 use crate::planted::{self, Selection};
 use crate::process::{self, Show};
@@ -44,6 +44,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     steps.run("docs without a warning", || {
         one(cargo(root, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    check::bench(root, &mut steps);
     steps.run(&format!("{PLANTED} planted defects"), || planted::run(root, &Selection::Drawn(PLANTED)));
     steps.run("foreign clients", || interop::run(root, None));
     steps.run("packages build", || packages::package(root));

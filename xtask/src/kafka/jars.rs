@@ -26,6 +26,11 @@ pub(crate) fn fetch_connect(root: &Path, version: &str) -> Result<PathBuf> {
     fetch_of(root, "connect-jars", "tests/interop/connect/pom.xml", version)
 }
 
+/// The folder with the jars of Java's clients alone; fetches them when they are missing.
+pub(crate) fn fetch_client(root: &Path, version: &str) -> Result<PathBuf> {
+    fetch_of(root, "client-jars", "bench/clients/java/pom.xml", version)
+}
+
 fn fetch_of(root: &Path, name: &str, pom: &str, version: &str) -> Result<PathBuf> {
     let well_formed =
         !version.is_empty() && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));

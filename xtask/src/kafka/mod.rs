@@ -16,4 +16,6 @@ mod settings;
 
 pub(crate) use cluster::{Cluster, Plan};
 pub(crate) use command::{Command, run};
-pub(crate) use jars::{fetch as jars, fetch_connect as connect_jars, fetch_streams as streams_jars};
+pub(crate) use jars::{
+    fetch as jars, fetch_client as client_jars, fetch_connect as connect_jars, fetch_streams as streams_jars,
+};

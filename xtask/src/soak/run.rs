@@ -36,6 +36,8 @@ pub(crate) enum Part {
     Foreign,
     /// Ten minutes of killed nodes
     Kill,
+    /// Every driver of the benchmark, other people's too, once with few records
+    Bench,
 }
 
 impl Part {
@@ -47,6 +49,7 @@ impl Part {
             Self::Kafka => "kafka",
             Self::Foreign => "foreign",
             Self::Kill => "kill",
+            Self::Bench => "bench",
         }
     }
 }
@@ -89,6 +92,7 @@ fn run_part(root: &Path, part: Part) -> Result<Count> {
             Ok(count)
         }
         Part::Kill => kill::run(root),
+        Part::Bench => crate::bench::smoke(root),
     }
 }
 

@@ -1,0 +1,35 @@
+//! Producer and consumer of one program, on one `Kafka`.
+
+use anyhow::{Context, Result};
+use bench_harness::{Latencies, Measured, Parameters, paced, stamped};
+use courant_producer::{Record, RecordTopic};
+
+use crate::connect;
+use crate::consume::consumer;
+use crate::produce::producer;
+
+pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
+    let kafka = connect(parameters).await?;
+    let producer = producer(&kafka, parameters).await?;
+    let topic = RecordTopic::from(&parameters.topic);
+    let record =
+        |partition: i32| Record::to(topic.clone()).partition(partition).value(stamped(parameters.value_size));
+    producer.send(record(0)).await?;
+
+    let mut consumer = consumer(&kafka, parameters).await?;
+    let mut latencies = Latencies::new(parameters);
+    let receiving = tokio::spawn(async move {
+        while latencies.more() {
+            for record in &consumer.poll().await?.context("the consumer was closed")? {
+                latencies.take(record.value())?;
+            }
+        }
+        anyhow::Ok(latencies.finish())
+    });
+    let start = paced(parameters, async |index| {
+        drop(producer.enqueue(record(parameters.partition_of(index))).await?);
+        Ok(())
+    })
+    .await?;
+    Measured::end_to_end(parameters, start, receiving.await??)
+}
