@@ -160,6 +160,8 @@ impl Batch {
             });
             part.transaction_epoch = self.transaction_epoch;
             part.attempts = self.attempts;
+            part.possibly_written = self.possibly_written;
+            part.restamped = self.restamped;
             start += count;
             parts.push(part);
         }

@@ -134,6 +134,19 @@ fn unknown_producer(facts: &Facts) -> Verdict {
     }
 }
 
+/// Whether a broker refuses the batch for what it is, so that no attempt with the same bytes can have been written.
+pub(crate) fn refuses_the_bytes(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::MESSAGE_TOO_LARGE
+            | ErrorCode::RECORD_LIST_TOO_LARGE
+            | ErrorCode::INVALID_RECORD
+            | ErrorCode::INVALID_TIMESTAMP
+            | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
+            | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

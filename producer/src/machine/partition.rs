@@ -27,8 +27,10 @@ pub(super) enum Continuity {
     Sound,
     /// A batch was given up without knowing whether it was written. Only what carries a sequence already is sent.
     Unresolved,
-    /// There is a gap. Once nothing is on its way, the sequences start anew under another epoch.
-    Broken,
+    /// There is a gap right before the batch of this order, or in its place. What stands before it keeps its sequence
+    /// and goes out as ever: it may be written already. Once nothing is on its way and the gap is next, the sequences
+    /// start anew under another epoch.
+    Broken(Order),
 }
 
 pub(super) struct Partition {
@@ -110,7 +112,7 @@ impl Partition {
         match identity {
             Identity::Anonymous => true,
             // What goes out again waits for everything before it: the broker takes it in no other order.
-            _ if front.stamp.is_some() && self.continuity != Continuity::Broken => {
+            _ if front.stamp.is_some() && !self.is_behind_gap(front) => {
                 self.in_flight.first().is_none_or(|oldest| *oldest > front.order)
             }
             identity => self.takes_new(identity),
@@ -125,13 +127,26 @@ impl Partition {
             Continuity::Sound if self.confirmed_on.is_some() && self.confirmed_on == self.leader => true,
             Continuity::Sound => self.in_flight.is_empty() && (known || self.producer.is_some()),
             Continuity::Unresolved => false,
-            Continuity::Broken => self.in_flight.is_empty() && known,
+            Continuity::Broken(_) => self.in_flight.is_empty() && known,
         }
+    }
+
+    fn is_behind_gap(&self, batch: &Batch) -> bool {
+        matches!(self.continuity, Continuity::Broken(gap) if gap <= batch.order)
+    }
+
+    /// There is a gap before this batch, or in its place; of several, the first one counts.
+    pub(super) fn note_gap(&mut self, at: Order) {
+        self.continuity = match self.continuity {
+            Continuity::Broken(known) => Continuity::Broken(known.min(at)),
+            Continuity::Sound | Continuity::Unresolved => Continuity::Broken(at),
+        };
     }
 
     /// Takes the front of the queue and stamps it; `None` if that needs another producer id first.
     pub(super) fn take(&mut self, identity: &mut Identity, now: Instant) -> Option<Batch> {
-        if self.continuity == Continuity::Broken && !self.restart(identity, now) {
+        let at_gap = self.queue.front().is_some_and(|front| self.is_behind_gap(front));
+        if at_gap && !self.restart(identity, now) {
             return None;
         }
         let mut batch = self.queue.pop_front()?;
@@ -177,7 +192,7 @@ impl Partition {
         }
         for batch in &mut self.queue {
             batch.restamped |= batch.stamp.take().is_some();
-            // A gap before it is certain, so the broker cannot have taken it.
+            // The gap is before it, so the broker cannot have taken it.
             batch.possibly_written = false;
         }
         self.producer.is_some()
@@ -214,12 +229,11 @@ impl Partition {
 
     /// A batch was given up although it carries a sequence.
     pub(super) fn note_given_up(&mut self, batch: &Batch) {
-        self.continuity = match (batch.stamp, batch.possibly_written, self.continuity) {
-            (None, _, continuity) => continuity,
-            (Some(_), true, Continuity::Sound) => Continuity::Unresolved,
-            (Some(_), true, continuity) => continuity,
-            (Some(_), false, _) => Continuity::Broken,
-        };
+        match (batch.stamp, batch.possibly_written, self.continuity) {
+            (Some(_), true, Continuity::Sound) => self.continuity = Continuity::Unresolved,
+            (None, ..) | (Some(_), true, _) => {}
+            (Some(_), false, _) => self.note_gap(batch.order),
+        }
     }
 
     /// Once all that carries a sequence has its outcome, the last acknowledged sequence tells whether one is missing.
@@ -228,7 +242,7 @@ impl Partition {
         if self.continuity == Continuity::Unresolved && !undecided {
             let expected = self.last_acked.map_or(Sequence(0), |last| last.plus(1));
             let sound = expected == self.next_sequence;
-            self.continuity = if sound { Continuity::Sound } else { Continuity::Broken };
+            self.continuity = if sound { Continuity::Sound } else { Continuity::Broken(Order::default()) };
         }
     }
 

@@ -14,7 +14,7 @@ use courant_runtime::Rng;
 
 use super::answer::PartitionAnswer;
 use super::batch::Batch;
-use super::identity::{Bump, Facts, Identity, Producer, Verdict, bump, judge};
+use super::identity::{Bump, Facts, Identity, Producer, Verdict, bump, judge, refuses_the_bytes};
 use super::partition::{Continuity, Partition, Place};
 
 /// What the sender is built with; all of it comes from properties.
@@ -598,7 +598,7 @@ impl Sender {
     fn retry_restarted(&mut self, now: Instant, number: usize, batch: Batch, answer: &PartitionAnswer) {
         if let Some(partition) = self.partitions.get_mut(&number) {
             partition.gap_may_close |= partition.continuity == Continuity::Unresolved;
-            partition.continuity = Continuity::Broken;
+            partition.note_gap(batch.order);
             let (place, why) = (partition.place.clone(), answer.error().to_string());
             self.notices.push_back(Notice::Restarting { place, why });
         }
@@ -624,8 +624,9 @@ impl Sender {
 
     fn fail(&mut self, number: usize, mut batch: Batch, error: Error, answer: &PartitionAnswer) {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
-        // The broker refused it, so this attempt is not in the log, and with a sequence no earlier one can be either.
-        batch.possibly_written &= batch.stamp.is_none();
+        // This attempt is not in the log. An earlier one may be, unless it was of no use either: what a broker refuses
+        // for other reasons, as after a change of an ACL, it may have taken before.
+        batch.possibly_written &= !refuses_the_bytes(answer.code);
         partition.note_given_up(&batch);
         let place = &partition.place;
         let error =

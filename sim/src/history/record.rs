@@ -108,8 +108,20 @@ impl History {
     /// # Errors
     /// All that was found.
     pub fn check(&self) -> Result<(), Violations> {
+        self.judge(check::all)
+    }
+
+    /// Runs the checks that hold without idempotence, where a retry may write a record twice and behind later ones.
+    ///
+    /// # Errors
+    /// All that was found.
+    pub fn check_at_least_once(&self) -> Result<(), Violations> {
+        self.judge(check::at_least_once)
+    }
+
+    fn judge(&self, checks: impl Fn(&[Event]) -> Vec<String>) -> Result<(), Violations> {
         let record = self.record();
-        let mut found = check::all(&record.events);
+        let mut found = checks(&record.events);
         found.extend(record.open.iter().map(|(_, what)| format!("never ended: {what}")));
         if found.is_empty() { Ok(()) } else { Err(Violations { found }) }
     }

@@ -1,6 +1,6 @@
 //! Each check finds what it is for.
 use super::*;
-use courant_protocol::types::TopicPartition;
+use courant_protocol::types::{Offset, TopicPartition};
 
 fn partition() -> TopicPartition {
     TopicPartition::new("t", 0)
@@ -136,4 +136,25 @@ fn a_call_that_neither_ends_nor_is_dropped_is_found() {
     assert_eq!(history.check().unwrap_err().found(), ["never ended: third"]);
     drop(open);
     assert_eq!(history.check(), Ok(()));
+}
+
+#[test]
+fn an_acknowledgement_without_an_offset_is_looked_for_in_the_whole_log() {
+    assert_eq!(found(|h| h.acknowledged("a", &partition(), Offset::NONE)), Vec::<String>::new());
+    assert_eq!(
+        found(|h| h.acknowledged("x", &partition(), Offset::NONE)),
+        ["lost: `x` was acknowledged in t-0, which has it not"]
+    );
+}
+
+#[test]
+fn without_idempotence_a_record_may_be_there_twice_but_not_be_lost() {
+    let history = good();
+    history.logged(&partition(), 2, "a");
+    history.delivered("c", &partition(), 2, "a");
+    assert!(history.check().is_err());
+    history.check_at_least_once().unwrap();
+    history.acknowledged("x", &partition(), 3);
+    let violations = history.check_at_least_once().unwrap_err();
+    assert_eq!(violations.found, ["lost: `x` was acknowledged at t-0@3, and the log has nothing there"]);
 }

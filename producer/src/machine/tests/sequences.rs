@@ -286,3 +286,43 @@ fn a_partition_that_was_forgotten_comes_back_under_a_younger_epoch() {
     scene.sender.forget_partition(scene.now, 3);
     assert!(scene.sender.place(3).is_some(), "a batch of it is on its way");
 }
+
+#[test]
+fn what_stands_before_a_gap_keeps_its_sequence() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 1);
+    scene.push(0, 1);
+    scene.push(0, 1);
+    let (first, second, third) =
+        (scene.request().unwrap(), scene.request().unwrap(), scene.request().unwrap());
+    // The broker has the first one, but too few replicas do; the second one is too large for it.
+    scene.answer(&first, |_| refused(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND));
+    scene.answer(&second, |_| refused(ErrorCode::MESSAGE_TOO_LARGE));
+    scene.answer(&third, |_| refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
+    scene.wait(SECOND);
+    let again = scene.request().unwrap();
+    assert_eq!(stamps(&again)[&0], (0, 1), "under another epoch it would be written twice");
+    assert!(scene.request().is_none(), "what is behind the gap waits for it");
+    scene.answer(&again, |_| ok(1));
+    let behind = scene.request().unwrap();
+    assert_eq!(stamps(&behind)[&0], (1, 0));
+    scene.answer(&behind, |_| ok(2));
+    assert!(scene.is_delivered(0) && scene.is_delivered(2));
+    assert!(!scene.failure(1).possibly_written());
+}
+
+#[test]
+fn a_refusal_says_nothing_of_an_earlier_attempt_unless_the_bytes_are_refused() {
+    for (code, possibly_written) in
+        [(ErrorCode::TOPIC_AUTHORIZATION_FAILED, true), (ErrorCode::MESSAGE_TOO_LARGE, false)]
+    {
+        let mut scene = Scene::confirmed(settings(), 1);
+        scene.push(0, 1);
+        let request = scene.request().unwrap();
+        scene.lose(&request);
+        scene.wait(SECOND);
+        let again = scene.request().unwrap();
+        scene.answer(&again, |_| refused(code));
+        assert_eq!(scene.failure(0).possibly_written(), possibly_written, "{code}");
+    }
+}

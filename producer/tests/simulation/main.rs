@@ -1,7 +1,10 @@
 //! Two producers on three brokers while links break, leaders move and brokers crash: nothing lost, doubled or reordered.
 //!
-//! `COURANT_SEEDS=1000 cargo test -p courant-producer --test simulation` runs more seeds, `COURANT_SEED=42` one alone.
+//! [`random`] draws the configuration too. `COURANT_SEEDS=1000 cargo test -p courant-producer --test simulation` runs more seeds, `COURANT_SEED=42` one alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+mod random;
+mod setup;
+
 use std::error::Error;
 use std::time::Duration;
 
@@ -84,7 +87,13 @@ fn run(sim: &Sim, delivery_timeout_secs: u64) -> Result<(), Box<dyn Error + Send
 }
 
 async fn connect(world: World, bootstrap: String) -> Kafka {
-    Kafka::builder().bootstrap(bootstrap).world(world).connect_timeout(120 * SECOND).connect().await.unwrap()
+    connect_within(world, bootstrap, 30 * SECOND).await
+}
+
+/// A client whose requests may take so long.
+async fn connect_within(world: World, bootstrap: String, request_timeout: Duration) -> Kafka {
+    let builder = Kafka::builder().bootstrap(bootstrap).world(world).connect_timeout(120 * SECOND);
+    builder.set("request.timeout.ms", request_timeout.as_millis()).connect().await.unwrap()
 }
 
 /// Enqueues a few hundred records, some at once and some apart, and notes what becomes of each.
@@ -151,16 +160,17 @@ async fn disturb(sim: &Sim, cluster: &MockCluster, longest_secs: u64) {
     }
 }
 
+/// Adds what the logs hold; a record goes by its value, up to the first colon.
 fn read_back(cluster: &MockCluster, history: &History) {
     let mut scratch = CompressionScratch::new();
-    for partition in 0..PARTITIONS {
+    for partition in 0..cluster.partition_count("t").unwrap() as i32 {
         let place = TopicPartition::new("t", partition);
         for stored in cluster.log("t", partition) {
             for batch in Batches::new(stored.bytes.clone(), ReadOptions::default()) {
                 for record in &batch.unwrap().records(&mut scratch).unwrap() {
                     let record = record.unwrap();
-                    let id = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-                    history.logged(&place, record.offset, id);
+                    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                    history.logged(&place, record.offset, value.split(':').next().unwrap_or_default());
                 }
             }
         }
