@@ -1,4 +1,5 @@
 //! A sender between hand-fed batches and a model of a broker, with exact time.
+mod decisions;
 mod faults;
 mod limits;
 mod sequences;
