@@ -189,7 +189,7 @@ impl Driver {
             for name in self.control.take_wanted() {
                 self.keep_topic(&name, now);
             }
-            if self.room.supplies.permits.is_contended() {
+            if self.room.supplies.permits.take_pressure() {
                 self.linger.hurry_all();
             }
         }

@@ -156,8 +156,11 @@ impl Producer {
                 }
                 would_wait("the record would have to wait for its topic's metadata")
             }
-            Refusal::NeedsBytes(_) => would_wait("the record would have to wait for buffer space")
-                .hinting("buffer.memory sets how many bytes may be on their way"),
+            Refusal::NeedsBytes(_) => {
+                self.shared.room.hurry();
+                would_wait("the record would have to wait for buffer space")
+                    .hinting("buffer.memory sets how many bytes may be on their way")
+            }
             Refusal::UnknownPartition(count) => unknown_partition(&record, count),
             refusal => refused(&record, refusal),
         };

@@ -24,6 +24,8 @@ struct State {
     waiters: VecDeque<Waiter>,
     granted: usize,
     next_ticket: u64,
+    /// Somebody who does not wait was refused, and nobody has hurried since.
+    refused: bool,
 }
 
 struct Waiter {
@@ -34,7 +36,8 @@ struct Waiter {
 
 impl Permits {
     pub(crate) fn new(total: usize) -> Arc<Self> {
-        let state = State { free: total, waiters: VecDeque::new(), granted: 0, next_ticket: 0 };
+        let state =
+            State { free: total, waiters: VecDeque::new(), granted: 0, next_ticket: 0, refused: false };
         Arc::new(Self { total, state: Mutex::new(state) })
     }
 
@@ -49,10 +52,17 @@ impl Permits {
         self.lock().free
     }
 
-    /// Whether somebody waits without having been granted: batches must then not linger.
-    pub(crate) fn is_contended(&self) -> bool {
-        let state = self.lock();
-        state.waiters.len() > state.granted
+    /// Somebody who does not wait found too little free.
+    pub(crate) fn note_refused(&self) {
+        self.lock().refused = true;
+    }
+
+    /// Whether somebody waits without having been granted, or was refused since the last call: batches must not linger
+    /// then.
+    pub(crate) fn take_pressure(&self) -> bool {
+        let mut state = self.lock();
+        let refused = std::mem::take(&mut state.refused);
+        refused || state.waiters.len() > state.granted
     }
 
     /// Takes `bytes` if they are free and nobody asked before.
@@ -204,11 +214,52 @@ mod tests {
         assert!(poll(&mut large).is_pending());
         assert!(poll(&mut small).is_pending());
         assert!(permits.try_acquire(10).is_none());
-        assert!(permits.is_contended());
+        assert!(permits.take_pressure());
         drop(held);
         let Poll::Ready(large) = poll(&mut large) else { panic!("the first in the queue was granted") };
         assert_eq!(large.bytes(), 80);
         assert!(poll(&mut small).is_ready());
+    }
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Count(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_is_freed_wakes_those_that_it_serves_and_nobody_else() {
+        let permits = Permits::new(100);
+        let held: Vec<Permit> = (0..10).map(|_| permits.try_acquire(10).unwrap()).collect();
+        let counts: Vec<Arc<Count>> = (0..20).map(|_| Arc::default()).collect();
+        let mut waiting: Vec<Acquire> = (0..20).map(|_| permits.acquire(10)).collect();
+        for (acquire, count) in waiting.iter_mut().zip(&counts) {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(Pin::new(acquire).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        for (nth, permit) in held.into_iter().enumerate() {
+            drop(permit);
+            let woken: Vec<usize> =
+                counts.iter().map(|count| count.0.load(std::sync::atomic::Ordering::Relaxed)).collect();
+            let expected: Vec<usize> = (0..20).map(|waiter| usize::from(waiter <= nth)).collect();
+            assert_eq!(woken, expected, "after {} were freed", nth + 1);
+        }
+        let polled: Vec<Poll<Permit>> = waiting.iter_mut().map(poll).collect();
+        let ready: Vec<bool> = polled.iter().map(Poll::is_ready).collect();
+        assert_eq!(ready, (0..20).map(|waiter| waiter < 10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_was_refused_presses_once() {
+        let permits = Permits::new(100);
+        assert!(!permits.take_pressure());
+        permits.note_refused();
+        assert!(permits.take_pressure());
+        assert!(!permits.take_pressure());
     }
 
     #[test]

@@ -273,6 +273,12 @@ impl Room {
         }
     }
 
+    /// Somebody who does not wait found no space: nothing lingers any more, so that there is some soon.
+    pub(crate) fn hurry(&self) {
+        self.supplies.permits.note_refused();
+        self.supplies.bell.ring();
+    }
+
     /// Whether records for the topic find their partitions.
     pub(crate) fn knows(&self, name: &TopicName) -> bool {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.contains_key(name)

@@ -1,22 +1,105 @@
 //! The buffer's limit: who waits, in which order, and for how long.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
 use courant_broker_mock::Fault;
 use courant_client::ErrorKind;
+use courant_producer::{DeliveryFuture, Producer, Record, SendError};
 use courant_protocol::api::ApiKey;
 
 use crate::stage::{SECOND, Stage, play, record, texts};
 
+/// Two batches fill the buffer, each with room left in it, and the third record has to wait for one of them.
+async fn full(stage: &Stage, linger: Duration) -> Producer {
+    let builder = stage.builder().linger(linger).batch_size_bytes(1000).buffer_memory_bytes(2000);
+    let producer = builder.start().await.unwrap();
+    producer.send(record("first")).await.unwrap();
+    for partition in [0, 1] {
+        drop(producer.enqueue(Record::to("t").partition(partition).value("x")).await.unwrap());
+    }
+    producer
+}
+
 #[test]
-fn a_full_buffer_does_not_wait_for_linger() {
+fn a_full_buffer_drains_at_once_linger_or_not() {
+    for linger in [Duration::ZERO, SECOND / 200, 30 * SECOND] {
+        play(|| async {
+            let stage = Stage::new().await;
+            let producer = full(&stage, linger).await;
+            let start = tokio::time::Instant::now();
+            drop(producer.enqueue(Record::to("t").partition(2).value("x")).await.unwrap());
+            assert_eq!(start.elapsed(), Duration::ZERO, "with a linger of {linger:?}");
+        });
+    }
+}
+
+#[test]
+fn a_full_buffer_drains_although_nobody_waits() {
     play(|| async {
         let stage = Stage::new().await;
-        let producer = stage.builder().linger(30 * SECOND).batch_size_bytes(1000).buffer_memory_bytes(2000);
-        let producer = producer.start().await.unwrap();
+        let producer = full(&stage, 30 * SECOND).await;
         let start = tokio::time::Instant::now();
-        for n in 0..3 {
-            let record = courant_producer::Record::to("t").partition(n).value("x");
-            drop(producer.enqueue(record).await.unwrap());
+        let another = || Record::to("t").partition(2).value("x");
+        assert_eq!(producer.try_enqueue(another()).unwrap_err().kind(), ErrorKind::Timeout);
+        while producer.try_enqueue(another()).is_err() {
+            assert!(start.elapsed() < SECOND, "nobody drains it");
+            tokio::time::sleep(SECOND / 1000).await;
         }
-        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+        assert!(start.elapsed() <= SECOND / 500, "{:?}", start.elapsed());
+    });
+}
+
+/// A future that is polled when it was woken, and only then.
+struct Waiting<'a> {
+    enqueue: Pin<Box<dyn Future<Output = Result<DeliveryFuture, SendError>> + 'a>>,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Waiting<'_> {
+    fn poll(&mut self) -> Poll<Result<DeliveryFuture, SendError>> {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        self.enqueue.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
+
+#[test]
+fn one_waiter_is_polled_for_each_freed_permit_first_come_first_served() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        // Each answer frees the one permit there is.
+        stage.cluster.inject(Fault::on(ApiKey::Produce).always().delay(SECOND));
+        drop(producer.enqueue(record("held")).await.unwrap());
+        let mut waiting: Vec<Waiting<'_>> = (0..20)
+            .map(|n| Waiting { enqueue: Box::pin(producer.enqueue(record(n))), woken: Arc::default() })
+            .collect();
+        assert!(waiting.iter_mut().all(|waiting| waiting.poll().is_pending()));
+        for nth in 0..20 {
+            tokio::time::sleep(SECOND + SECOND / 100).await;
+            let woken: Vec<usize> =
+                waiting.iter().map(|waiting| waiting.woken.0.load(Ordering::Relaxed)).collect();
+            let expected: Vec<usize> = (0..20).map(|waiter| usize::from(waiter <= nth)).collect();
+            assert_eq!(woken, expected, "after {} permits were freed", nth + 1);
+            let Poll::Ready(accepted) = waiting[nth].poll() else { panic!("it was woken for nothing") };
+            drop(accepted.unwrap());
+        }
+        drop(waiting);
+        producer.flush().await.unwrap();
+        assert_eq!(stage.values(0)[2..], texts(0..20));
     });
 }
 
