@@ -16,6 +16,7 @@ const ROWS: &[Row] = &[
         .at_least(0)
         .doc("How often an item is tried again; default.api.timeout.ms is the better bound."),
     Row::new("bootstrap.controllers", Kind::List, "")
+        .importance(Importance::High)
         .kip(919)
         .refused("only brokers are asked, which forward to the controllers"),
 ];

@@ -230,11 +230,15 @@ const JAVA: &[Row] = &[
     Row::new("interceptor.classes", Kind::List, "")
         .refused("they are Java classes")
         .doc("Java classes that see records before the application does."),
-    Row::without_default("share.acknowledgement.mode", Kind::String)
+    Row::new("share.acknowledgement.mode", Kind::String, "implicit")
+        .one_of(&["implicit", "explicit"])
+        .importance(Importance::Medium)
         .kip(932)
         .accepted("this is not a share consumer")
         .doc("How a share consumer acknowledges records."),
-    Row::without_default("share.acquire.mode", Kind::String)
+    Row::new("share.acquire.mode", Kind::String, "BATCH_OPTIMIZED")
+        .one_of_in_any_case(&["BATCH_OPTIMIZED", "RECORD_LIMIT"])
+        .importance(Importance::Medium)
         .kip(1206)
         .accepted("this is not a share consumer")
         .doc("How a share consumer acquires records."),

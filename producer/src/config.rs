@@ -8,12 +8,13 @@ use courant_protocol::compression::Codec;
 use crate::Partitioner;
 
 /// The properties that only a producer has, with Java's names and defaults (Kafka 4.3).
+///
+#[doc = include_str!("../PROPERTIES.md")]
 pub const PRODUCER: Table = Table::new(&[DELIVERY, BATCHING, PARTITIONING, ELSEWHERE]);
 
 const DELIVERY: &[Row] = &[
     Row::new("acks", Kind::String, "all")
         .one_of(&["all", "-1", "0", "1"])
-        .importance(Importance::High)
         .doc("How many replicas must have a record before it counts as sent: all in-sync ones, the leader, or none."),
     Row::new("enable.idempotence", Kind::Bool, "true")
         .kip(98)
@@ -67,6 +68,7 @@ const BATCHING: &[Row] = &[
         .between(-1, 9)
         .importance(Importance::Medium)
         .kip(390)
+        .refuse_values(&[("0", "it compresses nothing; set compression.type to none")])
         .doc("From 1 (fast) to 9 (small); -1 for gzip's default."),
     Row::new("compression.lz4.level", Kind::Int, "9")
         .between(1, 17)
@@ -124,13 +126,15 @@ const ELSEWHERE: &[Row] = &[
         .refused("transactions come with a later release")
         .doc("Whether somebody else decides when a transaction ends."),
     Row::without_default("key.serializer", Kind::Class)
+        .importance(Importance::High)
         .accepted("records are handed over as bytes")
         .doc("How Java turns keys into bytes."),
     Row::without_default("value.serializer", Kind::Class)
+        .importance(Importance::High)
         .accepted("records are handed over as bytes")
         .doc("How Java turns values into bytes."),
     Row::new("interceptor.classes", Kind::List, "")
-        .refused("Java classes cannot be loaded")
+        .refused("Java classes cannot be loaded; hand an interceptor over with `interceptor(..)`")
         .doc("Java classes that see each record and its outcome."),
 ];
 
@@ -354,6 +358,39 @@ mod tests {
         let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
         let settings = check(&[("partitioner.class", round_robin)]).unwrap();
         assert_eq!(format!("{:?}", settings.partitioner), "Partitioner(round robin)");
+    }
+
+    #[test]
+    fn the_documentation_lists_every_row_as_it_is() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROPERTIES.md");
+        if std::env::var_os("COURANT_WRITE").is_some() {
+            std::fs::write(path, PRODUCER.describe()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert!(
+            written == PRODUCER.describe(),
+            "COURANT_WRITE=1 cargo test -p courant-producer --lib writes {path} anew"
+        );
+    }
+
+    #[test]
+    fn slow_brokers_and_racks_matter_on_demand() {
+        let timeout = ("partitioner.availability.timeout.ms", "500");
+        assert_eq!(check(&[]).unwrap().availability_timeout, None);
+        assert_eq!(check(&[timeout]).unwrap().availability_timeout, Some(Duration::from_millis(500)));
+        let off = ("partitioner.adaptive.partitioning.enable", "false");
+        assert_eq!(check(&[timeout, off]).unwrap().availability_timeout, None, "as in Java");
+        let aware = ("partitioner.rack.aware", "true");
+        assert!(refusal(&[aware]).contains("client.rack must be set"));
+        assert_eq!(check(&[aware, ("client.rack", "a")]).unwrap().rack.as_deref(), Some("a"));
+        assert_eq!(check(&[("client.rack", "a")]).unwrap().rack, None);
+    }
+
+    #[test]
+    fn a_partitioner_of_librdkafka_goes_by_its_name() {
+        let settings = check(&[("partitioner", "consistent_random")]).unwrap();
+        assert_eq!(format!("{:?}", settings.partitioner), "Partitioner(consistent_random)");
+        assert!(refusal(&[("partitioner", "sticky")]).contains("it takes random, consistent"));
     }
 
     #[test]

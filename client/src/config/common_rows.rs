@@ -3,6 +3,8 @@ use super::row::{Importance, Kind, Row, Unit};
 use super::{Table, sasl_rows, ssl_rows};
 
 /// The common, SSL and SASL properties, with Java's names and defaults (Kafka 4.3).
+///
+#[doc = include_str!("../../PROPERTIES.md")]
 pub const COMMON: Table = Table::new(&[CONNECTION, SECURITY, ssl_rows::SSL, sasl_rows::SASL]);
 
 const CONNECTION: &[Row] = &[

@@ -11,6 +11,16 @@ pub(super) enum Owner {
 }
 
 impl Owner {
+    /// A property by which its table is known among others.
+    pub(super) fn mark(self) -> &'static str {
+        match self {
+            Self::Connection => "bootstrap.servers",
+            Self::Producer => "acks",
+            Self::Consumer => "group.id",
+            Self::Admin => "bootstrap.controllers",
+        }
+    }
+
     /// Where a user sets its properties.
     pub(super) fn where_to_set(self) -> &'static str {
         match self {
@@ -37,11 +47,12 @@ pub(super) fn sits_with() -> impl Iterator<Item = (&'static str, Owner)> {
         .chain(of(ADMIN, Owner::Admin))
 }
 
-/// The names of Kafka 4.3's `ProducerConfig` that the common table does not have.
+/// The names of Kafka 4.3's `ProducerConfig` that the common table does not have, and those of KIP-1123.
 const PRODUCER: &[&str] = &[
     "acks",
     "batch.size",
     "buffer.memory",
+    "client.rack",
     "compression.gzip.level",
     "compression.lz4.level",
     "compression.type",
@@ -59,6 +70,7 @@ const PRODUCER: &[&str] = &[
     "partitioner.availability.timeout.ms",
     "partitioner.class",
     "partitioner.ignore.keys",
+    "partitioner.rack.aware",
     "retries",
     "transaction.timeout.ms",
     "transaction.two.phase.commit.enable",

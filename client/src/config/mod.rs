@@ -23,12 +23,23 @@
 //! assert_eq!(error.to_string(), "unknown property `request.timout.ms`; did you mean `request.timeout.ms`?");
 //! # Ok::<(), courant_client::config::ConfigError>(())
 //! ```
+//!
+//! # Names of librdkafka
+//!
+//! A configuration of librdkafka may be used as it is: names that Kafka does not have stand for Kafka's, each with one
+//! line in the log, and values are converted where unit or words differ. Both names with different values are an error.
+//! Names that have no counterpart are refused and tell what to do instead. What is not set has Kafka's default, not
+//! librdkafka's: above all `enable.idempotence` is on, and keys go where Java's producer puts them unless `partitioner`
+//! says `consistent_random`, librdkafka's own default.
+//!
+#![doc = include_str!("../../LIBRDKAFKA.md")]
 mod common_rows;
 mod common_settings;
 mod describe;
 mod elsewhere;
 mod error;
 mod jaas;
+mod librdkafka;
 mod nearest;
 mod properties;
 mod reader;

@@ -1,11 +1,13 @@
 //! Properties as they were given: texts by name, each with its origin.
-use super::elsewhere::{owners, sits_with};
+use super::elsewhere::{Owner, owners, sits_with};
+use super::librdkafka::{self, Foreign, Translation};
 use super::nearest::nearest;
 use super::reader::{self, Entry};
-use super::row::{Kind, Status};
+use super::row::{Kind, Row, Status};
 use super::settings::Settings;
 use super::value;
 use super::{COMMON, ConfigError, ConfigErrorKind, Table, jaas};
+use crate::log::TARGET;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -114,36 +116,108 @@ impl Properties {
     /// Checks every property against the tables of one client and gives typed values, defaults included.
     ///
     /// Properties that only other clients have are an error if they were [`set`](Self::set) and are passed over if they
-    /// came with a map or a file.
+    /// came with a map or a file. A name of librdkafka that Kafka does not have stands for Kafka's, with one line in the
+    /// log; the [module](crate::config) lists them.
     ///
     /// # Errors
-    /// The first property, by name, that is unknown, refused, or has a value that it does not take.
+    /// The first property that is unknown, refused, or has a value that it does not take; and one that was given under
+    /// Kafka's and librdkafka's name with two values ([`ConfigErrorKind::Conflict`]).
     pub fn check(&self, tables: &[&Table]) -> Result<Settings, ConfigError> {
         let mut settings = Settings::default();
         for row in tables.iter().flat_map(|table| table.rows()) {
             settings.put(row.name, value::default_of(row)?);
         }
+        let mut strangers = Vec::new();
         for (name, given) in &self.entries {
-            let place = given.place();
-            match tables.iter().find_map(|table| table.row(name)) {
-                Some(row) => {
-                    let value = value::parse(row, &given.value).map_err(|e| e.with_origin(place))?;
-                    if let Status::Accepted(reason) = row.status
-                        && value != value::default_of(row)?
-                    {
-                        settings.put_without_effect(row.name, reason);
-                    }
-                    settings.put_given(row.name, value);
-                }
-                None if matches!(given.origin, Origin::Loaded(_)) && !owners(name).is_empty() => {}
-                None => return Err(stranger(name, tables).with_origin(place)),
+            match find(tables, name) {
+                Some(row) => settings.take(row, &given.value).map_err(|e| e.with_origin(given.place()))?,
+                None => strangers.push((name, given)),
             }
+        }
+        // They come second: what they stand for may have been given under its own name too.
+        for (name, given) in strangers {
+            let taken = match librdkafka::find(name) {
+                Some(foreign) => self.take_foreign(&mut settings, tables, foreign, given),
+                None if given.is_loaded() && !owners(name).is_empty() => Ok(()),
+                None => Err(stranger(name, tables)),
+            };
+            taken.map_err(|e| e.with_origin(given.place()))?;
         }
         Ok(settings)
     }
+
+    fn take_foreign(
+        &self,
+        settings: &mut Settings,
+        tables: &[&Table],
+        foreign: &Foreign,
+        given: &Given,
+    ) -> Result<(), ConfigError> {
+        let name = foreign.name;
+        let owners = foreign.owners();
+        if !owners.iter().any(|owner| find(tables, owner.mark()).is_some()) {
+            return if given.is_loaded() { Ok(()) } else { Err(elsewhere(name, &owners)) };
+        }
+        match foreign.translate(&given.value, self) {
+            Translation::To(kafkas, text) => {
+                let Some(row) = find(tables, kafkas) else { return Err(elsewhere(name, &owners)) };
+                tracing::info!(target: TARGET, property = name, kafkas, "a name of librdkafka; Kafka's is `{kafkas}`");
+                settings.take_again(row, name, &text)
+            }
+            Translation::Void => {
+                tracing::info!(target: TARGET, property = name, "a name of librdkafka that changes nothing here");
+                Ok(())
+            }
+            Translation::Wrong(why) => {
+                let text = format!("librdkafka's property `{name}`: {why}");
+                Err(ConfigError::new(ConfigErrorKind::Value, name, text))
+            }
+            Translation::Refused(instead) => {
+                let text = format!("librdkafka's property `{name}` has no counterpart here");
+                Err(ConfigError::new(ConfigErrorKind::Refused, name, text).with_hint(instead))
+            }
+        }
+    }
+}
+
+impl Settings {
+    fn take(&mut self, row: &'static Row, text: &str) -> Result<(), ConfigError> {
+        let value = value::parse(row, text)?;
+        if let Status::Accepted(reason) = row.status
+            && value != value::default_of(row)?
+        {
+            self.put_without_effect(row.name, reason);
+        }
+        self.put_given(row.name, value);
+        Ok(())
+    }
+
+    /// Takes what was given as `foreign`, unless the same property was given another value before.
+    fn take_again(&mut self, row: &'static Row, foreign: &str, text: &str) -> Result<(), ConfigError> {
+        let given_as = |e: ConfigError| e.with_hint(format!("it was given as librdkafka's `{foreign}`"));
+        let value = value::parse(row, text).map_err(given_as)?;
+        match self.given(row.name) {
+            None => self.take(row, text),
+            Some(before) if *before == value => Ok(()),
+            Some(_) => {
+                let text = format!("properties `{}` and `{foreign}` are one and have two values", row.name);
+                let error = ConfigError::new(ConfigErrorKind::Conflict, row.name, text);
+                Err(error.with_hint(format!("`{foreign}` is librdkafka's name; leave it out")))
+            }
+        }
+    }
+}
+
+fn find(tables: &[&Table], name: &str) -> Option<&'static Row> {
+    tables.iter().find_map(|table| table.row(name))
 }
 
 impl Given {
+    /// Whether it came with a map or a file, which may serve several clients.
+    fn is_loaded(&self) -> bool {
+        matches!(self.origin, Origin::Loaded(_))
+    }
+
     fn place(&self) -> Option<String> {
         match &self.origin {
             Origin::Set => None,
@@ -153,20 +227,32 @@ impl Given {
 }
 
 fn stranger(name: &str, tables: &[&Table]) -> ConfigError {
-    if let Some(owner) = owners(name).first() {
-        let text = format!("property `{name}` does not belong here");
-        return ConfigError::new(ConfigErrorKind::Elsewhere, name, text).with_hint(owner.where_to_set());
+    let owned = owners(name);
+    if !owned.is_empty() {
+        return elsewhere(name, &owned);
     }
     let error = ConfigError::new(ConfigErrorKind::Unknown, name, format!("unknown property `{name}`"));
     let own = tables.iter().flat_map(|table| table.rows()).map(|row| row.name);
     if let Some(near) = nearest(name, own) {
         return error.with_hint(format!("did you mean `{near}`?"));
     }
-    match nearest(name, sits_with().map(|(near, _)| near)) {
+    let foreign = librdkafka::all().map(|foreign| foreign.name);
+    match nearest(name, sits_with().map(|(near, _)| near)).or_else(|| nearest(name, foreign)) {
         Some(near) => {
-            let place = owners(near).first().map(|owner| owner.where_to_set()).unwrap_or_default();
+            let owner = owners(near).first().copied();
+            let owner = owner.or_else(|| librdkafka::find(near)?.owners().first().copied());
+            let place = owner.map(Owner::where_to_set).unwrap_or_default();
             error.with_hint(format!("did you mean `{near}`? {place}"))
         }
+        None => error,
+    }
+}
+
+fn elsewhere(name: &str, owners: &[Owner]) -> ConfigError {
+    let text = format!("property `{name}` does not belong here");
+    let error = ConfigError::new(ConfigErrorKind::Elsewhere, name, text);
+    match owners.first() {
+        Some(owner) => error.with_hint(owner.where_to_set()),
         None => error,
     }
 }

@@ -29,6 +29,11 @@ impl Settings {
         self.without_effect.push((name, reason));
     }
 
+    /// The value that the user gave.
+    pub(super) fn given(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).filter(|_| self.is_given(name))
+    }
+
     /// Whether the user gave a value, be it the default.
     pub fn is_given(&self, name: &str) -> bool {
         self.given.contains(name)

@@ -2,8 +2,10 @@
 use super::elsewhere::{Owner, owners};
 use super::*;
 use crate::retry::Backoff;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+mod librdkafka;
 
 fn wrong(name: &str, value: &str) -> String {
     let mut properties = Properties::new();
@@ -15,38 +17,24 @@ fn settings(text: &str) -> Result<CommonSettings, ConfigError> {
     CommonSettings::new(&Properties::parse(text)?)
 }
 
-/// Name → (type, default, importance) of one of Kafka's clients.
-fn kafkas_own(client: &str) -> BTreeMap<&'static str, (&'static str, &'static str, &'static str)> {
+/// The names of the properties of one of Kafka's clients.
+fn kafkas_own(client: &str) -> BTreeSet<&'static str> {
     let lines = include_str!("../../tests/golden/config-4.3.1.txt").lines();
     let fields = lines.filter(|line| !line.starts_with('#')).map(|line| line.split('|').collect::<Vec<_>>());
-    fields.filter(|f| f[0] == client).map(|f| (f[1], (f[2], f[3], f[4]))).collect()
+    fields.filter(|f| f[0] == client).map(|f| f[1]).collect()
 }
 
 #[test]
-fn the_common_rows_have_kafkas_types_defaults_and_importance() {
-    let (producer, consumer) = (kafkas_own("producer"), kafkas_own("consumer"));
-    let kinds = |kind| match kind {
-        Kind::Bool => "boolean",
-        Kind::Short => "short",
-        Kind::Int => "int",
-        Kind::Long => "long",
-        Kind::Double => "double",
-        Kind::String => "string",
-        Kind::List => "list",
-        Kind::Password => "password",
-        Kind::Class => "class",
-    };
-    for row in COMMON.rows().filter(|row| row.name != "bootstrap.resolve.timeout.ms") {
-        let (kind, mut default, importance) =
-            *producer.get(row.name).or_else(|| consumer.get(row.name)).unwrap();
-        if row.name == "receive.buffer.bytes" {
-            default = "65536"; // The producer alone has half of it.
-        }
-        assert_eq!(kinds(row.kind), kind, "{}", row.name);
-        assert_eq!(row.default.unwrap_or("null"), default, "{}", row.name);
-        assert_eq!(format!("{:?}", row.importance).to_lowercase(), importance, "{}", row.name);
-        assert!(!row.doc.is_empty(), "{}", row.name);
+fn the_documentation_lists_every_row_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROPERTIES.md");
+    if std::env::var_os("COURANT_WRITE").is_some() {
+        std::fs::write(path, COMMON.describe()).unwrap();
     }
+    let written = std::fs::read_to_string(path).unwrap();
+    assert!(
+        written == COMMON.describe(),
+        "COURANT_WRITE=1 cargo test -p courant-client --lib writes {path} anew"
+    );
 }
 
 #[test]
@@ -54,7 +42,7 @@ fn every_property_of_kafkas_clients_is_known() {
     for (client, owner) in
         [("producer", Owner::Producer), ("consumer", Owner::Consumer), ("admin", Owner::Admin)]
     {
-        for name in kafkas_own(client).into_keys() {
+        for name in kafkas_own(client) {
             let owners = owners(name);
             assert!(owners.contains(&owner) || owners.contains(&Owner::Connection), "{client} {name}");
         }

@@ -26,11 +26,13 @@ pub(crate) enum Part {
     Streams,
     /// Java's JsonConverter, message by message
     Connect,
+    /// What the configurations of Java's clients say of themselves
+    Configs,
 }
 
 /// Runs all comparisons against the mock, or against real Kafka of a version; prints a line for each.
 pub(crate) fn run(root: &Path, kafka: Option<&str>) -> Result<Count> {
-    let all = [Part::Records, Part::Groups, Part::Steps, Part::Streams, Part::Connect];
+    let all = [Part::Records, Part::Groups, Part::Steps, Part::Streams, Part::Connect, Part::Configs];
     run_parts(root, kafka, &all)
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn run_parts(root: &Path, kafka: Option<&str>, parts: &[Part]) -> Res
             Part::Steps => steps(root, kafka)?,
             Part::Streams => streams::run(root, kafka.unwrap_or(tools::KAFKA_VERSION))?,
             Part::Connect => connect(root),
+            Part::Configs => configs(root),
         });
     }
     Ok(count)
@@ -94,6 +97,17 @@ fn steps(root: &Path, kafka: Option<&str>) -> Result<Count> {
 fn connect(root: &Path) -> Count {
     let mut count = Count::default();
     tell(&mut count, "java: JsonConverter reads and writes as recorded", connect::json_converter(root));
+    count
+}
+
+fn configs(root: &Path) -> Count {
+    let mut count = Count::default();
+    let recorded = root.join("client/tests/golden/config-4.3.1.txt");
+    let outcome = crate::kafka::configs(root, tools::KAFKA_VERSION).and_then(|said| {
+        ensure!(said == std::fs::read_to_string(&recorded)?, "{} says otherwise", recorded.display());
+        Ok(())
+    });
+    tell(&mut count, "java: the configurations are as recorded", outcome);
     count
 }
 

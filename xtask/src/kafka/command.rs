@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::cluster::{Cluster, Plan};
+use super::configs::configs;
 
 /// What to do with a cluster of real Kafka nodes.
 #[derive(Debug, Subcommand)]
@@ -18,6 +19,12 @@ pub(crate) enum Command {
     Kill(Node),
     /// Starts a node again, with its storage and its ports
     Restart(Node),
+    /// Prints every property of Java's clients: client/tests/golden/config-4.3.1.txt
+    Configs {
+        /// Kafka's version
+        #[arg(long, default_value = "4.3.1")]
+        version: String,
+    },
 }
 
 /// Which cluster.
@@ -64,6 +71,7 @@ pub(crate) fn run(root: &Path, command: Command) -> Result<()> {
         Command::Stop(Named { name }) => Cluster::open(root, &name)?.stop()?,
         Command::Kill(Node { cluster, node }) => Cluster::open(root, &cluster.name)?.kill(node)?,
         Command::Restart(Node { cluster, node }) => Cluster::open(root, &cluster.name)?.restart(node)?,
+        Command::Configs { version } => print!("{}", configs(root, &version)?),
     }
     Ok(())
 }
