@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Codec,
     /// The client was closed.
     Closed,
+    /// The program dropped the future that stood for the operation.
+    Cancelled,
     /// A broker sent what Kafka's protocol does not allow.
     Protocol,
     /// An invariant of this library does not hold; please report it.
@@ -66,6 +68,7 @@ impl fmt::Display for ErrorKind {
             Self::InvalidInput => f.write_str("invalid input"),
             Self::Codec => f.write_str("codec"),
             Self::Closed => f.write_str("closed"),
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Protocol => f.write_str("protocol"),
             Self::Internal => f.write_str("internal"),
         }

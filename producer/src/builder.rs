@@ -7,7 +7,8 @@ use courant_client::{Error, Kafka};
 use courant_protocol::compression::Codec;
 
 use crate::config::ProducerSettings;
-use crate::{Partitioner, Producer};
+use crate::interceptor::Interceptors;
+use crate::{Interceptor, Partitioner, Producer};
 
 /// How many replicas must have a record before it counts as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +36,32 @@ impl Acks {
 ///
 /// A typed setter and [`set`](Self::set) with Kafka's name mean the same, and the last one wins. All are checked
 /// together by [`start`](Self::start).
-#[derive(Debug)]
 #[must_use = "call start()"]
 pub struct ProducerBuilder {
     kafka: Kafka,
     properties: Properties,
     partitioner: Option<Partitioner>,
+    interceptors: Vec<Box<dyn Interceptor>>,
+}
+
+impl fmt::Debug for ProducerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProducerBuilder")
+            .field("properties", &self.properties)
+            .field("partitioner", &self.partitioner)
+            .field("interceptors", &self.interceptors.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl ProducerBuilder {
     pub(crate) fn new(kafka: &Kafka) -> Self {
-        Self { kafka: kafka.clone(), properties: Properties::new(), partitioner: None }
+        Self {
+            kafka: kafka.clone(),
+            properties: Properties::new(),
+            partitioner: None,
+            interceptors: Vec::new(),
+        }
     }
 
     /// Sets a property under Kafka's name, such as `linger.ms`.
@@ -114,6 +130,12 @@ impl ProducerBuilder {
         self
     }
 
+    /// Adds an interceptor, behind those that were added before.
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(Box::new(interceptor));
+        self
+    }
+
     /// Checks the settings and starts the producer. No broker is asked anything before the first record.
     ///
     /// # Errors
@@ -129,6 +151,6 @@ impl ProducerBuilder {
             tracing::info!(target: "courant::producer", property = name, "set without effect: {reason}");
         }
         let partitioner = self.partitioner.unwrap_or_else(|| settings.partitioner.clone());
-        Ok(Producer::start(self.kafka, settings, partitioner))
+        Ok(Producer::start(self.kafka, settings, partitioner, Interceptors::new(self.interceptors)))
     }
 }

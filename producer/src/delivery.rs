@@ -9,7 +9,7 @@ use bytes::Bytes;
 use courant_client::Error;
 use courant_protocol::types::{TopicPartition, UnixMillis};
 
-use crate::append::{Appended, Completion, Delivered, Undelivered};
+use crate::append::{Appended, Completion, Delivered, Undelivered, Watcher};
 use crate::{Record, RecordMetadata, SendError};
 
 /// Tells where a record was written, or why not.
@@ -45,49 +45,63 @@ impl DeliveryFuture {
         loop {
             match completion.now(index)? {
                 Delivered::Moved(part, place) => (completion, index) = (part, place),
-                delivered => return Some(self.result(delivered, index)),
+                delivered => return Some(result(&completion, delivered, index, self.timestamp)),
             }
         }
     }
 
-    /// The outcome, and the record's place in the batch that had it.
-    fn result(&self, delivered: Delivered, index: u32) -> Result<RecordMetadata, SendError> {
-        match delivered {
-            Delivered::At { offset, log_append_time } => Ok(RecordMetadata {
-                topic_partition: TopicPartition {
-                    topic: self.completion.topic.clone(),
-                    partition: self.completion.partition,
-                },
-                offset,
-                timestamp: log_append_time.unwrap_or(self.timestamp),
-            }),
-            Delivered::Failed { error, undelivered } => {
-                let record = undelivered.and_then(|undelivered| self.give_back(index, &undelivered));
-                Err(SendError { error, record })
+    /// Has the outcome told without anybody awaiting it: by the driver, or at once if it is known.
+    pub(crate) fn watch(&self, told: impl FnOnce(Result<RecordMetadata, SendError>) + Send + 'static) {
+        let timestamp = self.timestamp;
+        let watcher: Watcher = Box::new(move |completion, index| {
+            if let Some(delivered) = completion.now(index) {
+                told(result(completion, delivered, index, timestamp));
             }
-            Delivered::Moved(..) => {
-                let what = "a record was lost when its batch was split";
-                Err(SendError { error: Error::new(courant_client::ErrorKind::Internal, what), record: None })
-            }
+        });
+        self.completion.watch(self.index, watcher);
+    }
+}
+
+/// The outcome of the record at `index` of the batch that had it.
+pub(crate) fn result(
+    completion: &Completion,
+    delivered: Delivered,
+    index: u32,
+    timestamp: UnixMillis,
+) -> Result<RecordMetadata, SendError> {
+    match delivered {
+        Delivered::At { offset, log_append_time } => Ok(RecordMetadata {
+            topic_partition: TopicPartition {
+                topic: completion.topic.clone(),
+                partition: completion.partition,
+            },
+            offset,
+            timestamp: log_append_time.unwrap_or(timestamp),
+        }),
+        Delivered::Failed { error, undelivered } => {
+            let record = undelivered.and_then(|undelivered| give_back(completion, index, &undelivered));
+            Err(SendError { error, record })
+        }
+        Delivered::Moved(..) => {
+            let what = "a record was lost when its batch was split";
+            Err(SendError { error: Error::new(courant_client::ErrorKind::Internal, what), record: None })
         }
     }
 }
 
-impl DeliveryFuture {
-    /// The record as it was encoded, bound for the partition and the time that it was given.
-    fn give_back(&self, index: u32, undelivered: &Undelivered) -> Option<Record> {
-        let read = undelivered.record(index)?;
-        let mut record = Record::to(&self.completion.topic).partition(self.completion.partition);
-        record.timestamp = Some(read.timestamp());
-        record.key = read.key_bytes();
-        record.value = read.value_bytes();
-        let headers = read.headers().map(|header| {
-            let name = String::from_utf8_lossy(header.key).into_owned();
-            (name.into(), header.value.map(Bytes::copy_from_slice))
-        });
-        record.headers = headers.collect();
-        Some(record)
-    }
+/// The record as it was encoded, bound for the partition and the time that it was given.
+fn give_back(completion: &Completion, index: u32, undelivered: &Undelivered) -> Option<Record> {
+    let read = undelivered.record(index)?;
+    let mut record = Record::to(&completion.topic).partition(completion.partition);
+    record.timestamp = Some(read.timestamp());
+    record.key = read.key_bytes();
+    record.value = read.value_bytes();
+    let headers = read.headers().map(|header| {
+        let name = String::from_utf8_lossy(header.key).into_owned();
+        (name.into(), header.value.map(Bytes::copy_from_slice))
+    });
+    record.headers = headers.collect();
+    Some(record)
 }
 
 impl Future for DeliveryFuture {
@@ -100,7 +114,9 @@ impl Future for DeliveryFuture {
                 Poll::Pending => return Poll::Pending,
                 // The batch was split; its part has another completion, for which nobody waits yet.
                 Poll::Ready(Delivered::Moved(part, index)) => (this.completion, this.index) = (part, index),
-                Poll::Ready(delivered) => return Poll::Ready(this.result(delivered, this.index)),
+                Poll::Ready(delivered) => {
+                    return Poll::Ready(result(&this.completion, delivered, this.index, this.timestamp));
+                }
             }
         }
     }

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind, Kafka};
 
-use crate::append::{Destination, Moment, Payload, Permit, Refusal, Room, RoomOptions};
+use crate::append::{Destination, Flush, Moment, Payload, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
 use crate::control::Control;
 use crate::driver::Driver;
+use crate::interceptor::{Intercepted, Interceptors};
 use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata, SendError};
 
 /// Writes records to topics, in batches, in order and without duplicates.
@@ -58,6 +59,7 @@ struct Shared {
     kafka: Kafka,
     room: Arc<Room>,
     control: Arc<Control>,
+    interceptors: Option<Arc<Interceptors>>,
     max_block: Duration,
 }
 
@@ -67,7 +69,12 @@ impl Producer {
         ProducerBuilder::new(kafka)
     }
 
-    pub(crate) fn start(kafka: Kafka, settings: ProducerSettings, partitioner: Partitioner) -> Self {
+    pub(crate) fn start(
+        kafka: Kafka,
+        settings: ProducerSettings,
+        partitioner: Partitioner,
+        interceptors: Option<Arc<Interceptors>>,
+    ) -> Self {
         let world = kafka.world().clone();
         let clock = world.clone();
         let room = Room::new(RoomOptions {
@@ -85,7 +92,7 @@ impl Producer {
         let control = Control::new(max_block);
         let driver = Driver::new(kafka.clone(), &settings, Arc::clone(&room), Arc::clone(&control));
         control.spawned(world.spawn("producer", driver.run()));
-        Self { shared: Arc::new(Shared { kafka, room, control, max_block }) }
+        Self { shared: Arc::new(Shared { kafka, room, control, interceptors, max_block }) }
     }
 
     /// Sends a record and waits until the brokers have it.
@@ -116,7 +123,14 @@ impl Producer {
     ///
     /// # Cancel safety
     /// Cancel safe: a record is accepted in the same poll that returns, so a dropped future has accepted nothing.
-    pub async fn enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+    pub async fn enqueue(&self, mut record: Record) -> Result<DeliveryFuture, SendError> {
+        let Some(interceptors) = &self.shared.interceptors else { return self.accept(record).await };
+        let original = record.clone();
+        let intercepted = interceptors.on_send(&mut record);
+        settle(intercepted, original, self.accept(record).await)
+    }
+
+    async fn accept(&self, record: Record) -> Result<DeliveryFuture, SendError> {
         let mut permit = None;
         let mut refusal = match self.offer(&record, &mut permit) {
             Ok(delivery) => return Ok(delivery),
@@ -141,7 +155,14 @@ impl Producer {
     /// # Errors
     /// As for [`enqueue`](Self::enqueue), at once. [`ErrorKind::Timeout`] means that it would have to wait: for buffer
     /// space, or for metadata, which is then fetched in the background.
-    pub fn try_enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+    pub fn try_enqueue(&self, mut record: Record) -> Result<DeliveryFuture, SendError> {
+        let Some(interceptors) = &self.shared.interceptors else { return self.try_accept(record) };
+        let original = record.clone();
+        let intercepted = interceptors.on_send(&mut record);
+        settle(intercepted, original, self.try_accept(record))
+    }
+
+    fn try_accept(&self, record: Record) -> Result<DeliveryFuture, SendError> {
         let refusal = match self.offer(&record, &mut None) {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
@@ -200,6 +221,19 @@ impl Producer {
         let deadline = self.shared.kafka.world().now() + timeout;
         self.shared.control.close(Some(deadline), &self.shared.room);
         self.shared.control.ended().await
+    }
+
+    /// Accepts a record if nothing stands in the way, and else gives it back for [`enqueue`](Self::enqueue).
+    pub(crate) fn accept_at_once(&self, record: Record) -> Result<DeliveryFuture, Record> {
+        match self.shared.interceptors {
+            None => self.offer(&record, &mut None).map_err(|_| record),
+            Some(_) => Err(record),
+        }
+    }
+
+    /// Ends lingering; what comes back waits for everything that was accepted before.
+    pub(crate) fn start_flush(&self) -> Flush {
+        self.shared.room.flush()
     }
 
     fn offer(&self, record: &Record, permit: &mut Option<Permit>) -> Result<DeliveryFuture, Refusal> {
@@ -310,6 +344,24 @@ impl Drop for Shared {
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer").finish_non_exhaustive()
+    }
+}
+
+/// Tells interceptors what came of a record, which goes back to the caller as it came.
+fn settle(
+    intercepted: Intercepted,
+    original: Record,
+    accepted: Result<DeliveryFuture, SendError>,
+) -> Result<DeliveryFuture, SendError> {
+    match accepted {
+        Ok(delivery) => {
+            intercepted.accepted(&delivery);
+            Ok(delivery)
+        }
+        Err(refused) => {
+            intercepted.refused(&refused);
+            Err(SendError::refused(refused.error, original))
+        }
     }
 }
 

@@ -15,16 +15,22 @@ use courant_protocol::types::{Offset, PartitionId, TopicName, TopicPartition, Un
 /// use courant_producer::Record;
 /// let record = Record::to("orders").key("42").value(r#"{"total": 7}"#).header("source", "web");
 /// assert_eq!(record.topic(), "orders");
+/// assert_eq!(record.key.as_deref(), Some(&b"42"[..]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a record does nothing until it is sent"]
 pub struct Record {
-    topic: RecordTopic,
-    pub(crate) partition: Option<PartitionId>,
-    pub(crate) key: Option<Bytes>,
-    pub(crate) value: Option<Bytes>,
-    pub(crate) headers: Vec<(Cow<'static, str>, Option<Bytes>)>,
-    pub(crate) timestamp: Option<UnixMillis>,
+    pub(crate) topic: RecordTopic,
+    /// The partition, if not the partitioner is to find one.
+    pub partition: Option<PartitionId>,
+    /// The key; an empty one is not the same as none.
+    pub key: Option<Bytes>,
+    /// The value; none makes the record a tombstone.
+    pub value: Option<Bytes>,
+    /// Names and values, in order; a name may come more than once, and a value may be null (KIP-82).
+    pub headers: Vec<(Cow<'static, str>, Option<Bytes>)>,
+    /// The event's own time, if not the time of enqueueing.
+    pub timestamp: Option<UnixMillis>,
 }
 
 impl Record {
@@ -94,7 +100,7 @@ enum Topic {
 }
 
 impl RecordTopic {
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
             Topic::Static(name) => name,
             Topic::Shared(name) => name,

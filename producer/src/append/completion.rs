@@ -2,6 +2,7 @@
 //!
 //! A batch of a thousand records has one of these; each record's delivery is the pair (this, index). Nothing is
 //! allocated for a record until somebody waits for it.
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -53,11 +54,22 @@ pub(crate) struct Completion {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+/// Called with a record's batch and its index there, once that batch has an outcome of its own.
+pub(crate) type Watcher = Box<dyn FnOnce(&Completion, u32) + Send>;
+
+#[derive(Default)]
 struct State {
     outcome: Option<Outcome>,
     waiters: Vec<(u64, Waker)>,
     next_waiter: u64,
+    /// By the index of their record; none unless somebody asked.
+    watchers: Vec<(u32, Watcher)>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
 }
 
 impl Completion {
@@ -74,8 +86,31 @@ impl Completion {
         }
         state.outcome = Some(outcome);
         let waiters = std::mem::take(&mut state.waiters);
+        let mut watchers = std::mem::take(&mut state.watchers);
         drop(state);
         waiters.into_iter().for_each(|(_, waker)| waker.wake());
+        // Tasks that append at the same time may have come to watch in another order.
+        watchers.sort_by_key(|(index, _)| *index);
+        watchers.into_iter().for_each(|(index, watcher)| self.watch(index, watcher));
+    }
+
+    /// Has `watcher` called when the record at `index` has its outcome: now if it has, or else by whoever completes the
+    /// batch, the batch's records in their order. No lock is held then.
+    pub(crate) fn watch(&self, index: u32, watcher: Watcher) {
+        let mut state = self.lock();
+        match &state.outcome {
+            None => state.watchers.push((index, watcher)),
+            Some(outcome) => match outcome.of_record(index) {
+                Delivered::Moved(part, place) => {
+                    drop(state);
+                    part.watch(place, watcher);
+                }
+                Delivered::At { .. } | Delivered::Failed { .. } => {
+                    drop(state);
+                    watcher(self, index);
+                }
+            },
+        }
     }
 
     /// What became of the record at `index`; `waiter` is the caller's registration, which it keeps between polls.

@@ -11,7 +11,7 @@ use courant_protocol::api::ApiKey;
 use crate::stage::{SECOND, Stage, play, record};
 
 /// Drops `future` after so many steps, where a poll is a step and the wake-up after it another. Time passes between them.
-async fn drop_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
+pub(crate) async fn drop_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = steps;
     poll_fn(|cx| {
@@ -30,7 +30,7 @@ async fn drop_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
 }
 
 /// Tells the story for no step, one, two, … until it says that everything in it came to its end.
-fn sweep<F: Future<Output = bool>>(story: impl Fn(usize) -> F) {
+pub(crate) fn sweep<F: Future<Output = bool>>(story: impl Fn(usize) -> F) {
     for steps in 0..100 {
         let ended = Cell::new(false);
         play(|| async { ended.set(story(steps).await) });

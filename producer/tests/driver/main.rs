@@ -5,5 +5,7 @@ mod cancel;
 mod closing;
 mod delivery;
 mod idle;
+mod interceptors;
 mod partitions;
+mod sink;
 mod stage;
