@@ -15,7 +15,9 @@ use super::bell::Bell;
 use super::open_batch::{Appended, Gate, Payload, Slot, SlotRefusal};
 use super::outstanding::{Flush, Outstanding};
 use super::permits::{Permit, Permits};
-use crate::partitioner::{Load, Partitioner, Standing, Sticky, Turns, Unplaced, standings};
+use crate::partitioner::{
+    CustomPartitioner, Load, Partitioner, Standing, Sticky, Turns, Unplaced, standings,
+};
 use crate::sync::{AtomicI64, Mutex, Ordering, PoisonError, RwLock};
 
 /// What the room is built with.
@@ -68,7 +70,7 @@ struct Topic {
     /// Of each slot's leader.
     standings: Vec<Standing>,
     /// The partitions that have a leader, in order.
-    available: Vec<PartitionId>,
+    available: Arc<[PartitionId]>,
     sticky: Arc<Sticky>,
     turns: Turns,
 }
@@ -149,37 +151,65 @@ impl Room {
             return Err(Refusal::NegativeTimestamp);
         }
         self.check_size(payload)?;
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
-            return Err(Refusal::Closed);
+        if let Some(own) = self.partitioner.own().filter(|_| to.partition.is_none()) {
+            return self.append_by(own, to, payload, permit);
         }
-        let topic = topics.by_name.get(to.topic).ok_or(Refusal::UnknownTopic)?;
-        let record = topic.unplaced(to.topic, payload);
-        match to.partition.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
-            Some(partition) => self.append_at(topic, partition, &record, to, payload, permit),
-            None => self.append_sticky(topic, payload, permit),
-        }
+        self.with_topic(to.topic, |topic| {
+            let record = topic.unplaced(to.topic, payload, &topic.available);
+            match to.partition.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
+                Some(partition) => self.append_at(topic, partition, payload, permit),
+                None => self.append_sticky(topic, payload, permit),
+            }
+        })
     }
 
-    /// Puts the record where it belongs; a partitioner that chose the place may choose another for a new batch.
-    fn append_at(
+    /// Lets a program's own partitioner find the place. It is asked without a lock, as it may take its time, or use the
+    /// producer itself.
+    fn append_by(
         &self,
-        topic: &Topic,
-        partition: PartitionId,
-        record: &Unplaced<'_>,
+        own: &dyn CustomPartitioner,
         to: Destination<'_>,
         payload: &Payload<'_>,
         permit: &mut Option<Permit>,
     ) -> Result<Appended, Refusal> {
-        let may_turn = to.partition.is_none() && self.partitioner.is_custom();
-        match topic.slot(partition)?.append(payload, &self.supplies, permit, may_turn) {
+        let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
+        let record = self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
+        let Some(chosen) = own.partition(&record) else {
+            return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, permit));
+        };
+        let tried = self.with_topic(to.topic, |topic| {
+            Ok(topic.slot(chosen)?.append(payload, &self.supplies, permit, true))
+        })?;
+        match tried {
             Err(SlotRefusal::Turn) => {
-                let slot = topic.slot(self.partitioner.on_new_batch(record, partition))?;
-                slot.append(payload, &self.supplies, permit, false)
+                let next = own.on_new_batch(&record, chosen);
+                self.with_topic(to.topic, |topic| self.append_at(topic, next, payload, permit))
             }
-            outcome => outcome,
+            outcome => outcome.map_err(|refusal| self.refusal(refusal)),
         }
-        .map_err(|refusal| self.refusal(refusal))
+    }
+
+    fn with_topic<T>(
+        &self,
+        name: &str,
+        with: impl FnOnce(&Topic) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
+            return Err(Refusal::Closed);
+        }
+        with(topics.by_name.get(name).ok_or(Refusal::UnknownTopic)?)
+    }
+
+    fn append_at(
+        &self,
+        topic: &Topic,
+        partition: PartitionId,
+        payload: &Payload<'_>,
+        permit: &mut Option<Permit>,
+    ) -> Result<Appended, Refusal> {
+        let appended = topic.slot(partition)?.append(payload, &self.supplies, permit, false);
+        appended.map_err(|refusal| self.refusal(refusal))
     }
 
     fn append_sticky(
@@ -321,7 +351,7 @@ impl Room {
 
 impl Topic {
     fn new(id: TopicId, sticky: Arc<Sticky>, turns: Turns) -> Self {
-        Self { id, slots: Vec::new(), standings: Vec::new(), available: Vec::new(), sticky, turns }
+        Self { id, slots: Vec::new(), standings: Vec::new(), available: Arc::new([]), sticky, turns }
     }
 
     fn slot(&self, partition: PartitionId) -> Result<&Arc<Slot>, Refusal> {
@@ -333,14 +363,14 @@ impl Topic {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
-    fn unplaced<'a>(&'a self, topic: &'a str, payload: &Payload<'a>) -> Unplaced<'a> {
-        Unplaced {
-            topic,
-            key: payload.key,
-            value: payload.value,
-            partition_count: self.partition_count(),
-            available: &self.available,
-        }
+    fn unplaced<'a>(
+        &self,
+        topic: &'a str,
+        payload: &Payload<'a>,
+        available: &'a [PartitionId],
+    ) -> Unplaced<'a> {
+        let (key, value) = (payload.key, payload.value);
+        Unplaced { topic, key, value, partition_count: self.partition_count(), available }
     }
 
     fn load(&self, partition: u32) -> Load {
@@ -411,12 +441,16 @@ mod tests {
     use super::*;
 
     fn room() -> Arc<Room> {
+        room_with(Partitioner::built_in())
+    }
+
+    fn room_with(partitioner: Partitioner) -> Arc<Room> {
         let now = Instant::now();
         Room::new(RoomOptions {
             batch_size_bytes: 1000,
             max_request_size_bytes: 1 << 20,
             buffer_memory_bytes: 10_000,
-            partitioner: Partitioner::built_in(),
+            partitioner,
             ignore_keys: false,
             adaptive: true,
             rack: None,
@@ -478,5 +512,59 @@ mod tests {
         }
         let (next, index) = at(room.append(to, &payload, &mut None).unwrap());
         assert!(next != first && index == 0, "{next} {index}");
+    }
+
+    /// Makes its topic grow while it is asked, which needs the lock that appending takes.
+    struct Grows(std::sync::OnceLock<std::sync::Weak<Room>>);
+
+    impl Grows {
+        fn grow(&self, to: usize) {
+            let room = self.0.get().and_then(std::sync::Weak::upgrade).unwrap();
+            room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0); to]);
+        }
+    }
+
+    impl CustomPartitioner for Arc<Grows> {
+        fn partition(&self, _: &Unplaced<'_>) -> Option<PartitionId> {
+            self.grow(2);
+            Some(PartitionId(1))
+        }
+
+        fn on_new_batch(&self, _: &Unplaced<'_>, _: PartitionId) -> PartitionId {
+            self.grow(3);
+            PartitionId(2)
+        }
+    }
+
+    #[test]
+    fn a_partitioner_is_asked_without_a_lock() {
+        let grows = Arc::new(Grows(std::sync::OnceLock::new()));
+        let room = room_with(Partitioner::implemented_by(Arc::clone(&grows)));
+        grows.0.set(Arc::downgrade(&room)).unwrap();
+        grows.grow(1);
+        let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
+        let to = Destination { topic: "t", partition: None };
+        let appended = room.append(to, &payload, &mut None).unwrap();
+        assert_eq!(appended.completion.partition, PartitionId(2));
+    }
+
+    #[test]
+    fn a_queue_is_what_waits_to_be_sent() {
+        let room = room();
+        room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0)]);
+        append(&room, 0).unwrap();
+        let load = || room.with_topic("t", |topic| Ok(topic.load(0).waiting)).unwrap();
+        assert_eq!(load(), 1, "the open batch");
+        let mut taken = Vec::new();
+        let slot = room.with_topic("t", |topic| topic.slot(PartitionId(0)).cloned()).unwrap();
+        slot.take_all(&mut taken);
+        let mut hold = taken.pop().unwrap().hold;
+        hold.set_waiting(false);
+        assert_eq!(load(), 0, "what is on its way");
+        hold.set_waiting(true);
+        let part = hold.split_off(1);
+        assert_eq!(load(), 2, "both parts of what came back");
+        drop((hold, part));
+        assert_eq!(load(), 0);
     }
 }

@@ -154,21 +154,16 @@ impl Partitioner {
             Kind::RoundRobin => nth_available(record, turns.next()),
             Kind::Random => record.key.and_then(|_| nth_available(record, turns.draw())),
             Kind::Hashed(hashed) => hashed.place(record),
-            Kind::Custom(custom) => custom.partition(record),
+            Kind::Custom(own) => own.partition(record),
         }
     }
 
-    /// Where the record goes now that `chosen` would need a new batch for it.
-    pub(crate) fn on_new_batch(&self, record: &Unplaced<'_>, chosen: PartitionId) -> PartitionId {
+    /// A program's own, which is not to be asked under a lock.
+    pub(crate) fn own(&self) -> Option<&dyn CustomPartitioner> {
         match &self.0 {
-            Kind::Custom(custom) => custom.on_new_batch(record, chosen),
-            _ => chosen,
+            Kind::Custom(own) => Some(&**own),
+            _ => None,
         }
-    }
-
-    /// Whether somebody wants to know of new batches.
-    pub(crate) fn is_custom(&self) -> bool {
-        matches!(self.0, Kind::Custom(_))
     }
 }
 
