@@ -59,9 +59,9 @@ pub(crate) fn static_checks(root: &Path, steps: &mut Steps) {
 pub(crate) fn bench(root: &Path, steps: &mut Steps) {
     let folder = root.join("bench");
     steps.run("lints of the benchmark", || {
-        one(&mut cargo(&folder, &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]))
+        one(&mut cargo(&folder, &["clippy", "--all-targets", "--", "-D", "warnings"]))
     });
-    steps.run("tests of the benchmark", || tests(&mut cargo(&folder, &["test", "--locked"])));
+    steps.run("tests of the benchmark", || tests(&mut cargo(&folder, &["test"])));
 }
 
 /// `cargo` with arguments, in the workspace.

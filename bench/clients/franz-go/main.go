@@ -75,22 +75,36 @@ func procCPU(pid int) float64 {
 	return (u + s) / 100
 }
 
-func usage() (u, s, rssMiB float64) {
+func usage() (u, s float64) {
 	var r syscall.Rusage
 	must(syscall.Getrusage(syscall.RUSAGE_SELF, &r))
 	f := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
-	return f(r.Utime), f(r.Stime), float64(r.Maxrss) / 1024
+	return f(r.Utime), f(r.Stime)
+}
+
+// peakMiB is the peak resident memory of this program; getrusage would count what started it as well.
+func peakMiB() float64 {
+	b, err := os.ReadFile("/proc/self/status")
+	must(err)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			kib, err := strconv.ParseFloat(f[1], 64)
+			must(err)
+			return kib / 1024
+		}
+	}
+	panic("/proc/self/status tells no VmHWM")
 }
 
 func take() snap {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	u, s, _ := usage()
+	u, s := usage()
 	return snap{time.Now(), u, s, procCPU(*brokerPid), m.Mallocs, m.TotalAlloc}
 }
 
 func report(a snap, n, errs int, lat []float64) {
-	u, s, rss := usage()
+	u, s := usage()
 	secs := time.Since(a.t).Seconds()
 	b := procCPU(*brokerPid)
 	var m runtime.MemStats
@@ -110,7 +124,7 @@ func report(a snap, n, errs int, lat []float64) {
 	fmt.Printf("%s,%s,%s,%d,%s,%s,%s,%s,%d,%.3f,%.0f,%.1f,%.3f,%.3f,%.4f,%.4f,%.4f,%.0f,%.0f,%.0f,%.0f,%.0f,%d\n",
 		*client, *brokerKind, *op, *valueSize, *partitioning, *compression, linger, batch,
 		n, secs, N/secs, N*float64(*valueSize)/secs/1e6, u-a.user, s-a.sys, (u-a.user+s-a.sys)/N*1e6, (b-a.broker)/N*1e6,
-		float64(m.Mallocs-a.mallocs)/N, float64(m.TotalAlloc-a.bytes)/N, rss, q(.5), q(.99), q(1), errs)
+		float64(m.Mallocs-a.mallocs)/N, float64(m.TotalAlloc-a.bytes)/N, peakMiB(), q(.5), q(.99), q(1), errs)
 }
 
 // jsonValue makes the same values as kbench, byte for byte.

@@ -36,7 +36,7 @@ impl Snapshot {
             broker_secs: process_secs(parameters.broker_pid),
             allocations,
             allocated_bytes,
-            peak_rss_mib: usage.max_rss() as f64 / 1024.0,
+            peak_rss_mib: peak_rss_mib()?,
         })
     }
 }
@@ -111,6 +111,18 @@ fn finish(parameters: &Parameters, start: Snapshot, part: Part) -> Result<Measur
     Ok(Measured { start, end, part, latencies_micros: Vec::new() })
 }
 
+/// The peak resident memory of this program. `getrusage` would count what started it as well.
+fn peak_rss_mib() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
+    high_water_mark(&text).context("/proc/self/status tells no VmHWM")
+}
+
+/// `VmHWM:    123 kB` in MiB.
+fn high_water_mark(status: &str) -> Option<f64> {
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(value.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+}
+
 /// Calls of the allocator and bytes asked for, where `malloc_count.so` counts them into a file; else zeros.
 fn allocations() -> Result<(u64, u64)> {
     let Some(path) = std::env::var_os(COUNTS_FILE) else { return Ok((0, 0)) };
@@ -155,6 +167,12 @@ mod tests {
         let text = "7 (a (b) c) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 2 0 100 1000 10";
         assert_eq!(stat_secs(text), Some(2.0));
         assert_eq!(stat_secs("7 (a"), None);
+    }
+
+    #[test]
+    fn the_peak_is_read_in_mebibytes() {
+        assert_eq!(high_water_mark("VmPeak:\t 9 kB\nVmHWM:\t  2048 kB\nVmRSS:\t 1 kB\n"), Some(2.0));
+        assert_eq!(high_water_mark("VmPeak:\t 9 kB\n"), None);
     }
 
     #[test]

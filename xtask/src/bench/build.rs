@@ -51,7 +51,7 @@ pub(crate) fn package_of(root: &Path, package: &str) -> Result<Program> {
     let folder = root.join("bench");
     eprintln!("building {package}");
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "-p", package]).current_dir(&folder);
+    cargo.args(["build", "--release", "-p", package]).current_dir(&folder);
     process::quietly(&mut cargo, BUILD_LIMIT)?;
     Ok(Program { program: output(root).join("release").join(package), arguments: Vec::new() })
 }

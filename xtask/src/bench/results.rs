@@ -36,10 +36,13 @@ fn overview(text: &mut String, tables: &[Table]) {
             line(text, &verdict_line(title, &verdict));
         }
     }
-    if let Some(dearer) = keyed_by_sticky(tables) {
+    for (linger, dearer) in keyed_by_sticky(tables) {
+        let settings = if linger == "default" { "default" } else { "tuned" };
         line(
             text,
-            &format!("\nA keyed record costs `courant` {dearer:.2} times the CPU of one without a key."),
+            &format!(
+                "\nUnder {settings} settings a keyed record costs `courant` {dearer:.2} times the CPU of one without a key."
+            ),
         );
     }
     if rows(true).next().is_some() {
@@ -66,15 +69,22 @@ fn verdict_line(title: &Title, verdict: &Verdict) -> String {
     )
 }
 
-/// What a key costs: `courant`'s CPU with one by that without, under the tuned settings if they were measured.
-fn keyed_by_sticky(tables: &[Table]) -> Option<f64> {
-    let cpu = |partitioning: &str| {
-        let table = tables
+/// What a key costs, for each kind of settings: `courant`'s CPU with one by that without.
+fn keyed_by_sticky(tables: &[Table]) -> Vec<(&str, f64)> {
+    let produce = |partitioning: &'static str| {
+        tables
             .iter()
-            .find(|table| table.title.op == "produce" && table.title.partitioning == partitioning)?;
-        table.cpu_of("courant")
+            .filter(move |table| table.title.op == "produce" && table.title.partitioning == partitioning)
     };
-    Some(cpu("key")? / cpu("sticky")?)
+    produce("key")
+        .filter_map(|keyed| {
+            let same =
+                |title: &Title| Title { partitioning: "key".to_owned(), ..title.clone() } == keyed.title;
+            let sticky = produce("sticky").find(|table| same(&table.title))?;
+            let ratio = keyed.cpu_of("courant")? / sticky.cpu_of("courant")?;
+            Some((keyed.title.linger.as_str(), ratio))
+        })
+        .collect()
 }
 
 /// A table of clients that move records.
@@ -191,7 +201,7 @@ mod tests {
         for expected in [
             "| CPU | 2 cores of a test |\n",
             "| produce · 100 B · rr | courant | **0.25** java | 0.25 | **2.00** java | 2.00 | **0.07** java |\n",
-            "A keyed record costs `courant` 1.05 times the CPU of one without a key.\n",
+            "\nUnder tuned settings a keyed record costs `courant` 1.05 times the CPU of one without a key.\n",
             "| java | **0.800** (0.800–0.800) | 3.00 | 300 | 0.500, 64 | 400 | 900 | 1.00 | 0.010 | 0.5–0.5 | 1 |\n",
             "## e2e · 100 B · linger 5 ms\n",
         ] {

@@ -77,6 +77,9 @@ impl<'a> Bench<'a> {
             }
         }
         ensure!(!clients.is_empty(), "none of these clients can be measured at this");
+        let idle: Vec<Client> =
+            options.clients.iter().filter(|client| !clients.contains(client)).copied().collect();
+        ensure!(idle.is_empty(), "{} cannot be measured at this", names(&idle));
         let broker = build::package_of(root, "bench-null-broker")?;
         let mut failed = Vec::new();
         let drivers = drivers(root, options, &clients, &mut failed);

@@ -1,0 +1,33 @@
+//! krafka: a handle per record, awaited afterwards. `--serve` hosts its in-memory broker.
+
+mod consume;
+mod e2e;
+mod produce;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bench_harness::{Measured, Operation, Parameters, no_driver, run, runtime};
+use krafka::Kafka;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("--serve") => serve::serve(),
+        _ => run(|parameters| runtime(parameters)?.block_on(drive(parameters))),
+    }
+}
+
+async fn drive(parameters: &Parameters) -> Result<Measured> {
+    match parameters.op {
+        _ if parameters.client != "krafka" => no_driver(parameters),
+        Operation::Produce => produce::run(parameters).await,
+        Operation::Consume => consume::run(parameters).await,
+        Operation::E2e => e2e::run(parameters).await,
+    }
+}
+
+async fn connect(parameters: &Parameters) -> Result<Kafka> {
+    let brokers = parameters.brokers.clone();
+    Ok(Kafka::builder(brokers).client_id("bench").allow_auto_create_topics(true).connect().await?)
+}
