@@ -27,6 +27,8 @@ mod driver;
 mod error;
 mod interceptor;
 mod machine;
+#[cfg(feature = "mock")]
+mod mock;
 mod partitioner;
 mod producer;
 mod record;
@@ -42,6 +44,8 @@ pub use delivery::DeliveryFuture;
 pub use error::SendError;
 pub use interceptor::{Acknowledgement, Interceptor};
 #[doc(hidden)]
+#[cfg(feature = "mock")]
+pub use mock::{MockProducer, MockProducerBuilder};
 pub use partitioner::partition_for_key;
 pub use partitioner::{CustomPartitioner, Partitioner, Unplaced};
 pub use producer::Producer;

@@ -55,8 +55,15 @@ pub struct Producer {
     shared: Arc<Shared>,
 }
 
+/// What stands behind the handle.
+pub(crate) enum Backing {
+    Cluster(Kafka),
+    #[cfg(feature = "mock")]
+    Script(Arc<crate::mock::Script>),
+}
+
 struct Shared {
-    kafka: Kafka,
+    backing: Backing,
     room: Arc<Room>,
     control: Arc<Control>,
     interceptors: Option<Arc<Interceptors>>,
@@ -92,7 +99,20 @@ impl Producer {
         let control = Control::new(max_block);
         let driver = Driver::new(kafka.clone(), &settings, Arc::clone(&room), Arc::clone(&control));
         control.spawned(world.spawn("producer", driver.run()));
-        Self { shared: Arc::new(Shared { kafka, room, control, interceptors, max_block }) }
+        let backing = Backing::Cluster(kafka);
+        Self { shared: Arc::new(Shared { backing, room, control, interceptors, max_block }) }
+    }
+
+    /// One that no driver stands behind.
+    #[cfg(feature = "mock")]
+    pub(crate) fn scripted(
+        script: Arc<crate::mock::Script>,
+        room: Arc<Room>,
+        interceptors: Option<Arc<Interceptors>>,
+    ) -> Self {
+        let (backing, max_block) = (Backing::Script(script), Duration::ZERO);
+        let control = Control::new(max_block);
+        Self { shared: Arc::new(Shared { backing, room, control, interceptors, max_block }) }
     }
 
     /// Sends a record and waits until the brokers have it.
@@ -131,16 +151,21 @@ impl Producer {
     }
 
     async fn accept(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+        let kafka = match &self.shared.backing {
+            Backing::Cluster(kafka) => kafka,
+            #[cfg(feature = "mock")]
+            Backing::Script(script) => return script.accept(self, record),
+        };
         let mut permit = None;
         let mut refusal = match self.offer(&record, &mut permit) {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
         };
-        let world = self.shared.kafka.world();
-        let started = world.now();
+        let started = kafka.world().now();
         let deadline = started + self.shared.max_block;
         loop {
-            if let Err(error) = self.wait_for(&record, refusal, started, deadline, &mut permit).await {
+            let waited = self.wait_for(kafka, &record, refusal, started, deadline, &mut permit);
+            if let Err(error) = waited.await {
                 return Err(SendError::refused(error, record));
             }
             match self.offer(&record, &mut permit) {
@@ -163,6 +188,11 @@ impl Producer {
     }
 
     fn try_accept(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+        let kafka = match &self.shared.backing {
+            Backing::Cluster(kafka) => kafka,
+            #[cfg(feature = "mock")]
+            Backing::Script(script) => return script.accept(self, record),
+        };
         let refusal = match self.offer(&record, &mut None) {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
@@ -171,7 +201,7 @@ impl Producer {
         let error = match refusal {
             Refusal::UnknownTopic => {
                 let shared = &self.shared;
-                match shared.control.unknown().admit(record.topic(), shared.kafka.world().now()) {
+                match shared.control.unknown().admit(record.topic(), kafka.world().now()) {
                     Err(too_many) => return Err(SendError::refused(too_many, record)),
                     Ok(()) => shared.control.want_topic(record.topic(), &shared.room),
                 }
@@ -198,7 +228,7 @@ impl Producer {
     /// # Cancel safety
     /// Cancel safe: what was hurried is sent all the same.
     pub async fn flush(&self) -> Result<(), Error> {
-        let failures = self.shared.room.flush().await;
+        let failures = self.start_flush()?.await;
         match failures.first {
             None => Ok(()),
             Some(error) if failures.records == 1 => Err(error),
@@ -218,25 +248,45 @@ impl Producer {
     /// # Cancel safety
     /// Dropping the future does not stop the closing, which goes on within its timeout; the call may be repeated.
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let deadline = self.shared.kafka.world().now() + timeout;
-        self.shared.control.close(Some(deadline), &self.shared.room);
-        self.shared.control.ended().await
+        let Shared { backing, room, control, .. } = &*self.shared;
+        match backing {
+            Backing::Cluster(kafka) => {
+                control.close(Some(kafka.world().now() + timeout), room);
+                control.ended().await
+            }
+            #[cfg(feature = "mock")]
+            Backing::Script(script) => {
+                control.close(None, room);
+                script.close(timeout)
+            }
+        }
     }
 
     /// Accepts a record if nothing stands in the way, and else gives it back for [`enqueue`](Self::enqueue).
     pub(crate) fn accept_at_once(&self, record: Record) -> Result<DeliveryFuture, Record> {
-        match self.shared.interceptors {
-            None => self.offer(&record, &mut None).map_err(|_| record),
-            Some(_) => Err(record),
+        match (&self.shared.interceptors, &self.shared.backing) {
+            (None, Backing::Cluster(_)) => self.offer(&record, &mut None).map_err(|_| record),
+            _ => Err(record),
         }
     }
 
     /// Ends lingering; what comes back waits for everything that was accepted before.
-    pub(crate) fn start_flush(&self) -> Flush {
-        self.shared.room.flush()
+    ///
+    /// # Errors
+    /// Only those of a script.
+    pub(crate) fn start_flush(&self) -> Result<Flush, Error> {
+        #[cfg(feature = "mock")]
+        if let Backing::Script(script) = &self.shared.backing {
+            script.flush()?;
+        }
+        Ok(self.shared.room.flush())
     }
 
-    fn offer(&self, record: &Record, permit: &mut Option<Permit>) -> Result<DeliveryFuture, Refusal> {
+    pub(crate) fn offer(
+        &self,
+        record: &Record,
+        permit: &mut Option<Permit>,
+    ) -> Result<DeliveryFuture, Refusal> {
         let to = Destination { topic: record.topic(), partition: record.partition };
         let payload = Payload {
             key: record.key.as_deref(),
@@ -250,6 +300,7 @@ impl Producer {
     /// Waits until what was missing is there.
     async fn wait_for(
         &self,
+        kafka: &Kafka,
         record: &Record,
         refusal: Refusal,
         started: Instant,
@@ -257,9 +308,9 @@ impl Producer {
         permit: &mut Option<Permit>,
     ) -> Result<(), Error> {
         match refusal {
-            Refusal::UnknownTopic => self.learn_topic(record.topic(), deadline).await,
-            Refusal::UnknownPartition(count) => self.learn_partition(record, count, deadline).await,
-            Refusal::NeedsBytes(bytes) => match self.acquire(bytes, deadline).await {
+            Refusal::UnknownTopic => self.learn_topic(kafka, record.topic(), deadline).await,
+            Refusal::UnknownPartition(count) => self.learn_partition(kafka, record, count, deadline).await,
+            Refusal::NeedsBytes(bytes) => match self.acquire(kafka, bytes, deadline).await {
                 Some(granted) => {
                     *permit = Some(granted);
                     Ok(())
@@ -271,8 +322,8 @@ impl Producer {
         }
     }
 
-    async fn learn_topic(&self, name: &str, deadline: Instant) -> Result<(), Error> {
-        let Shared { kafka, room, control, .. } = &*self.shared;
+    async fn learn_topic(&self, kafka: &Kafka, name: &str, deadline: Instant) -> Result<(), Error> {
+        let Shared { room, control, .. } = &*self.shared;
         control.unknown().admit(name, kafka.world().now())?;
         let topic = kafka.cluster().topic(name, deadline).await?;
         room.learn(&topic, &kafka.cluster().snapshot());
@@ -282,9 +333,14 @@ impl Producer {
     }
 
     /// Waits for a partition that metadata does not show yet, as after the topic was grown.
-    async fn learn_partition(&self, record: &Record, count: usize, deadline: Instant) -> Result<(), Error> {
-        let cluster = self.shared.kafka.cluster();
-        let world = self.shared.kafka.world();
+    async fn learn_partition(
+        &self,
+        kafka: &Kafka,
+        record: &Record,
+        count: usize,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let (cluster, world) = (kafka.cluster(), kafka.world());
         let wanted = record.partition.and_then(|partition| usize::try_from(partition.0).ok());
         let Some(wanted) = wanted else { return Err(unknown_partition(record, count)) };
         let mut watch = cluster.watch();
@@ -309,14 +365,14 @@ impl Producer {
             }
         })
         .await?;
-        self.learn_topic(record.topic(), deadline).await
+        self.learn_topic(kafka, record.topic(), deadline).await
     }
 
     /// Waits for buffer space; `None` if there was none in time, or the producer was closed.
-    async fn acquire(&self, bytes: usize, deadline: Instant) -> Option<Permit> {
+    async fn acquire(&self, kafka: &Kafka, bytes: usize, deadline: Instant) -> Option<Permit> {
         let shared = &self.shared;
         let mut acquire = pin!(shared.room.supplies.permits.acquire(bytes));
-        let mut timeout = shared.kafka.world().sleep_until(deadline);
+        let mut timeout = kafka.world().sleep_until(deadline);
         let mut asked = false;
         poll_fn(|cx| {
             if let Poll::Ready(permit) = acquire.as_mut().poll(cx) {
@@ -366,7 +422,7 @@ fn settle(
 }
 
 // tidy: one match
-fn refused(record: &Record, refusal: Refusal) -> Error {
+pub(crate) fn refused(record: &Record, refusal: Refusal) -> Error {
     match refusal {
         Refusal::TooLarge { size_bytes, limit_bytes, setting } => {
             let what = format!("the record takes {size_bytes} bytes and may take {limit_bytes}");

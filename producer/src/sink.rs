@@ -112,7 +112,8 @@ impl Sink<Record> for RecordSink {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         ready!(self.poll_entered(cx))?;
         if self.flushing.is_none() {
-            self.flushing = Some(self.producer.start_flush());
+            self.flushing =
+                Some(self.producer.start_flush().map_err(|error| SendError { error, record: None })?);
         }
         if let Some(flushing) = &mut self.flushing {
             // What failed of others' records is theirs to hear of.
