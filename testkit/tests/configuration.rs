@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use courant_admin::ADMIN;
-use courant_client::config::{Accepts, COMMON, Importance, Kind, Row, Table};
+use courant_client::config::{Accepts, COMMON, Importance, Kind, Row, Status, Table};
 use courant_consumer::CONSUMER;
 use courant_producer::PRODUCER;
 
@@ -190,5 +190,15 @@ fn the_tables_differ_from_kafkas_in_what_is_named_here_alone() {
     for (name, what, ours, _) in DIFFERENCES {
         let is_there = |line: &[String; 5]| line[1] == *name && line[2] == *what && line[4] == *ours;
         assert!(found.iter().any(is_there), "`{name}` does not differ in its {what} any more");
+    }
+}
+
+#[test]
+fn every_row_tells_what_it_does_and_what_is_not_honoured_tells_why() {
+    for row in [&COMMON, &PRODUCER, &CONSUMER, &ADMIN].into_iter().flat_map(|table| table.rows()) {
+        assert!(row.doc.ends_with('.'), "{}: {}", row.name, row.doc);
+        if let Status::Accepted(reason) | Status::Refused(reason) = row.status {
+            assert!(reason.len() > 10, "{}: {reason}", row.name);
+        }
     }
 }

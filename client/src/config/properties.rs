@@ -161,11 +161,11 @@ impl Properties {
         match foreign.translate(&given.value, self) {
             Translation::To(kafkas, text) => {
                 let Some(row) = find(tables, kafkas) else { return Err(elsewhere(name, &owners)) };
-                tracing::info!(target: TARGET, property = name, kafkas, "a name of librdkafka; Kafka's is `{kafkas}`");
+                tracing::info!(target: TARGET, "librdkafka's `{name}` is Kafka's `{kafkas}`");
                 settings.take_again(row, name, &text)
             }
             Translation::Void => {
-                tracing::info!(target: TARGET, property = name, "a name of librdkafka that changes nothing here");
+                tracing::info!(target: TARGET, "librdkafka's `{name}` changes nothing here");
                 Ok(())
             }
             Translation::Wrong(why) => {

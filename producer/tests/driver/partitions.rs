@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use courant_broker_mock::Fault;
-use courant_client::ErrorKind;
-use courant_producer::{CustomPartitioner, Partitioner, Record, Unplaced};
+use courant_client::config::Properties;
+use courant_client::{ErrorKind, Kafka};
+use courant_producer::{Codec, CustomPartitioner, Partitioner, Producer, Record, Unplaced};
 use courant_protocol::api::ApiKey;
 use courant_protocol::types::PartitionId;
 
@@ -327,5 +328,28 @@ fn a_broker_that_takes_nothing_gets_no_keyless_records_until_it_does() {
             seen[at.0 as usize] += 1;
         }
         assert!(seen[0] > 3, "{seen:?}");
+    });
+}
+
+#[test]
+fn a_configuration_of_librdkafka_serves_the_connection_and_the_producer() {
+    play(|| async {
+        let stage = Stage::with(|cluster| cluster.topic("t", 17)).await;
+        let text = format!(
+            "metadata.broker.list={}\nsocket.timeout.ms=7000\nqueue.buffering.max.ms=250\npartitioner=consistent_random\n\
+             compression.codec=gzip\ncompression.level=9\nmessage.send.max.retries=3\nrequest.required.acks=-1\n",
+            stage.cluster.bootstrap()
+        );
+        let properties = Properties::parse(&text).unwrap();
+        let kafka = Kafka::builder().properties(&properties).world(stage.cluster.world());
+        let kafka = kafka.connect().await.unwrap();
+        let producer = Producer::builder(&kafka).properties(&properties).start().await.unwrap();
+        let start = tokio::time::Instant::now();
+        let at = producer.send(Record::to("t").key("hejsan").value("x".repeat(100))).await.unwrap();
+        assert!(start.elapsed() >= SECOND / 4, "it lingered {:?}", start.elapsed());
+        // librdkafka's own test says so: the CRC-32 of `hejsan` is 0xd077037e.
+        let crc = i32::try_from(0xd077_037e_u32 % 17).unwrap();
+        assert_eq!(at.topic_partition.partition, PartitionId(crc));
+        assert_eq!(stage.cluster.log("t", crc)[0].header.attributes.codec().unwrap(), Codec::Gzip);
     });
 }

@@ -5,6 +5,11 @@ use crate::config::{
     COMMON, ConfigError, ConfigErrorKind, Kind, Properties, Row, Settings, Table, Unit, jaas,
 };
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record as SpanRecord};
+use tracing::{Event, Metadata, Subscriber};
 
 /// As much of the producer's table as is needed here; the whole of it stands above this crate.
 const PRODUCER: Table = Table::new(&[&[
@@ -184,4 +189,56 @@ fn a_file_of_librdkafka_serves_connection_and_producer_alike() {
     let error = by_hand.set("queue.buffering.max.ms", 9).check(&[&COMMON]).unwrap_err();
     assert_eq!(error.kind(), ConfigErrorKind::Elsewhere);
     assert!(error.to_string().contains("set it on `Producer::builder(&kafka)`"), "{error}");
+}
+
+/// Keeps the text of every event.
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Heard {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl Subscriber for Heard {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "courant::client"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &SpanRecord<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Self(Arc::clone(&self.0)));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn each_name_is_said_once_with_kafkas_and_no_value() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    tracing::subscriber::with_default(Heard(Arc::clone(&lines)), || {
+        check(&[("linger.ms", "7"), ("queue.buffering.max.kbytes", "9"), ("compression.level", "-1")])
+            .unwrap();
+        check(&[("sasl.username", "alice"), ("sasl.password", "hush")]).unwrap();
+    });
+    assert_eq!(
+        *lines.lock().unwrap(),
+        [
+            "librdkafka's `compression.level` changes nothing here",
+            "librdkafka's `queue.buffering.max.kbytes` is Kafka's `buffer.memory`",
+            "librdkafka's `sasl.password` is Kafka's `sasl.jaas.config`",
+            "librdkafka's `sasl.username` is Kafka's `sasl.jaas.config`",
+        ]
+    );
 }
