@@ -72,8 +72,9 @@ use crate::shared::Shared;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping a consumer ends it at once, without a last commit, without a farewell to its group, and without waiting;
-/// [`Consumer::close`] commits and leaves.
+/// Dropping a consumer waits for nothing and commits nothing more: what was not committed is read again. In the background,
+/// while its runtime lives, it leaves its group, so that the others need not wait until its session times out. Its listener
+/// hears nothing. [`Consumer::close`] commits what is finished, tells the listener, and says how it went.
 pub struct Consumer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) kafka: Kafka,
@@ -543,7 +544,9 @@ impl Drop for Consumer {
         if self.is_for_listener {
             return;
         }
-        self.shared.reading().abandon();
+        let now = self.kafka.world().now();
+        let deadline = now.checked_add(self.kafka.settings().request_timeout).unwrap_or(now);
+        self.shared.reading().abandon(deadline, self.leaves_by_default());
         self.shared.kick_driver();
     }
 }

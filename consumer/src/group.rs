@@ -118,7 +118,7 @@ impl Consumer {
         self.command(|_| Ok(()))?;
         self.begin_poll();
         let departure = Departure {
-            farewell: self.settings.group_instance_id.is_none(),
+            farewell: self.leaves_by_default(),
             reason: "the consumer unsubscribed from all topics",
             deadline: self.deadline(),
         };
@@ -164,7 +164,7 @@ impl Consumer {
         let now = self.kafka.world().now();
         let deadline = now.checked_add(options.timeout).unwrap_or(now);
         let farewell = match options.leave {
-            Leave::Default => self.settings.group_instance_id.is_none(),
+            Leave::Default => self.leaves_by_default(),
             Leave::Leave => true,
             Leave::Remain => false,
         };
@@ -176,6 +176,11 @@ impl Consumer {
         let told = self.tell_of_departure(deadline).await;
         drop(leaving);
         self.join(deadline).await.and(told)
+    }
+
+    /// A static member stays in its group, so that it finds its partitions when it comes back (KIP-345).
+    pub(crate) fn leaves_by_default(&self) -> bool {
+        self.settings.group_instance_id.is_none()
     }
 
     /// Commits what is finished, and lets the listener hear that all partitions go.

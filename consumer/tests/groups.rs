@@ -10,7 +10,7 @@ use courant_consumer::{CloseOptions, ErrorKind, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use seat::{Seat, Told, a, member, together, written};
-use world::{cluster, connect, ms, requests_of, run};
+use world::{cluster, commits, connect, ms, requests_of, run};
 
 #[test]
 fn a_lone_member_gets_everything_and_reads_it() {
@@ -208,6 +208,34 @@ fn a_static_member_that_comes_back_gets_its_partitions_without_a_rebalance() {
 }
 
 #[test]
+fn a_member_that_is_dropped_leaves_and_commits_nothing() {
+    let left_over = run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut stays = Seat::take(member(&kafka)).await;
+        let mut goes = Seat::take(member(&kafka).auto_commit(true)).await;
+        together([&mut stays, &mut goes], ms(10_000)).await;
+        assert!(!goes.owns().is_empty() && !goes.records.is_empty());
+        drop(goes);
+        // Long before its session could time out.
+        stays.run(ms(10_000)).await;
+        assert_eq!(stays.owns(), [0, 1, 2]);
+        assert_eq!(requests_of(&cluster, ApiKey::LeaveGroup), 1);
+        assert_eq!(commits(&cluster), []);
+
+        let mut named = Seat::take(member(&kafka).group_instance_id("named")).await;
+        together([&mut stays, &mut named], ms(10_000)).await;
+        drop(named);
+        stays.run(ms(10_000)).await;
+        assert_eq!(requests_of(&cluster, ApiKey::LeaveGroup), 1, "a static member stays");
+        stays.consumer
+    });
+    // Its runtime is gone, so nobody can say anything: it ends all the same.
+    drop(left_over);
+}
+
+#[test]
 fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
     run(async {
         let cluster = cluster(|builder| builder);
@@ -339,8 +367,7 @@ fn a_commit_that_waits_is_not_sent_in_the_name_of_a_later_generation() {
         cluster.expire_member("g", &old).unwrap();
         seat.run(ms(10_000)).await;
         assert_eq!(seat.told[1..], [Told::Lost(a(0..3)), Told::Assigned(a(0..3))]);
-        let sent_by_others =
-            world::commits(&cluster).iter().filter(|commit| *commit.member_id != *old).count();
+        let sent_by_others = commits(&cluster).iter().filter(|commit| *commit.member_id != *old).count();
         assert_eq!(sent_by_others, 0, "somebody else may have gone further meanwhile");
     });
 }

@@ -610,11 +610,15 @@ impl Reading {
         }
     }
 
-    /// The application has let go of the consumer without closing it: nothing more is sent.
-    pub(crate) fn abandon(&mut self) {
-        if matches!(self.end, End::Open) {
-            self.end_with(Err(Error::closed()));
+    /// The application has let go of the consumer without closing it. What it had not committed stays so, since nobody says
+    /// that it is finished; commits that it had begun go on until `deadline`, and so does the farewell to the group.
+    pub(crate) fn abandon(&mut self, deadline: Instant, farewell: bool) {
+        if !matches!(self.end, End::Open) {
+            return;
         }
+        self.end = End::Closing(deadline);
+        self.commits.stop_auto();
+        self.depart_by(Departure { farewell, reason: "the consumer was dropped", deadline });
     }
 
     /// The client below was closed, so nothing can be sent any more.
