@@ -46,7 +46,8 @@ pub(crate) struct Shared {
 pub(crate) type Launcher =
     Arc<dyn Fn(Arc<Shared>, String, PropertyMap) -> BoxFuture<'static, Result<Launched>> + Send + Sync>;
 
-/// A running connector.
+/// A running connector. Dropping it ends its tasks where they stand, unless they were told to end: then they do so by
+/// themselves.
 pub(crate) struct Launched {
     pub(crate) status: Arc<watch::Sender<ConnectorStatus>>,
     pub(crate) control: Arc<watch::Sender<Control>>,
@@ -162,6 +163,14 @@ impl Launched {
             cell.ended(error);
         };
         self.tasks.push(kafka.world().spawn("connect-task", supervised));
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        if self.control.borrow().stop_by.is_none() {
+            self.tasks.iter().for_each(Task::abort);
+        }
     }
 }
 

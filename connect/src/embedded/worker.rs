@@ -1,12 +1,11 @@
 //! The handle of the embedded worker: connectors by name, their progress, their end.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use courant_client::Kafka;
 use courant_protocol::types::{Offset, TopicPartition};
-use courant_runtime::Task;
 
 use crate::api::{ConnectRecord, Flow, Sink, Source};
 use crate::embedded::control::{Control, until};
@@ -55,6 +54,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Worker {
     shared: Arc<Shared>,
     connectors: Mutex<BTreeMap<String, Connector>>,
+    /// The names of connectors that are being made.
+    starting: Mutex<BTreeSet<String>>,
 }
 
 struct Connector {
@@ -147,7 +148,8 @@ impl WorkerBuilder {
         let Self { kafka, transforms, connectors, crash_points, .. } = self;
         let offsets = Default::default();
         let shared = Shared { kafka, settings, defaults, transforms, offsets, crash_points };
-        let worker = Worker { shared: Arc::new(shared), connectors: Mutex::default() };
+        let worker =
+            Worker { shared: Arc::new(shared), connectors: Mutex::default(), starting: Mutex::default() };
         for (name, launcher, properties) in connectors {
             if let Err(error) = worker.launch(name, launcher, properties).await {
                 worker.stop(worker.shared.settings.flush_timeout).await.ok();
@@ -209,11 +211,21 @@ impl Worker {
     }
 
     async fn launch(&self, name: String, launcher: Launcher, properties: PropertyMap) -> Result<()> {
-        let name = name.trim().to_owned();
-        if self.connectors().contains_key(&name) {
-            let error = Error::config(format!("there is a connector `{name}` already"));
-            return Err(error.hinting("stop it first, or call this one differently"));
+        let name = name.trim();
+        let starting = Starting::reserve(self, name)?;
+        if self.connectors().contains_key(name) {
+            return Err(name_is_taken(name));
         }
+        self.launch_reserved(starting, launcher, properties).await
+    }
+
+    async fn launch_reserved(
+        &self,
+        starting: Starting<'_>,
+        launcher: Launcher,
+        properties: PropertyMap,
+    ) -> Result<()> {
+        let name = starting.name.clone();
         let running = launcher(Arc::clone(&self.shared), name.clone(), properties.clone()).await?;
         self.connectors().insert(name, Connector { launcher, properties, running });
         Ok(())
@@ -227,10 +239,11 @@ impl Worker {
     /// # Cancel safety
     /// When the future is dropped, the connector may be gone.
     pub async fn restart(&self, name: &str, timeout: Duration) -> Result<()> {
+        let starting = Starting::reserve(self, name)?;
         let connector = self.connectors().remove(name).ok_or_else(|| unknown(name))?;
         let Connector { launcher, properties, running } = connector;
         self.end(vec![running], timeout).await.ok();
-        self.launch(name.to_owned(), launcher, properties).await
+        self.launch_reserved(starting, launcher, properties).await
     }
 
     /// Holds a connector still; its tasks keep what they have. [`ConnectorStatus::state`] says when they stand.
@@ -269,6 +282,10 @@ impl Worker {
 
     fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
         self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn starting(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -404,11 +421,24 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        for connector in self.connectors().values() {
-            connector.running.tasks.iter().for_each(Task::abort);
+/// Keeps a name for the connector that is being made, as long as it lives.
+struct Starting<'a> {
+    worker: &'a Worker,
+    name: String,
+}
+
+impl<'a> Starting<'a> {
+    fn reserve(worker: &'a Worker, name: &str) -> Result<Self> {
+        match worker.starting().insert(name.to_owned()) {
+            true => Ok(Self { worker, name: name.to_owned() }),
+            false => Err(name_is_taken(name)),
         }
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.worker.starting().remove(&self.name);
     }
 }
 
@@ -421,6 +451,11 @@ impl fmt::Debug for Worker {
 
 fn collect(properties: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> PropertyMap {
     properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn name_is_taken(name: &str) -> Error {
+    let error = Error::config(format!("there is a connector `{name}` already"));
+    error.hinting("stop it first, or call this one differently")
 }
 
 fn unknown(name: &str) -> Error {
