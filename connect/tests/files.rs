@@ -282,6 +282,12 @@ fn a_full_disk_fails_the_sink_with_its_name_and_loses_nothing() {
         let error = worker.delivered("lines", stage.ends()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
         assert!(error.to_string().contains("/dev/full"), "{error}");
+        let place = error.topic_partition().map(ToString::to_string).zip(error.offset());
+        assert_eq!(
+            place,
+            Some(("rows-0".to_owned(), Offset(0))),
+            "the first record that is not written: {error}"
+        );
         worker.stop(GRACE).await.unwrap_err();
         stage.write_all().await;
         assert_eq!(stage.lines(), [r#"{"k":"a","n":"1"}"#, r#"{"k":"b","n":"2"}"#]);

@@ -312,10 +312,12 @@ async fn sink_parts<C>(
         .group(format!("connect-{}", settings.name))
         .auto_offset_reset("earliest")
         .properties(&settings.consumer)
-        .auto_commit(false)
-        .subscribe(settings.topics.iter())
-        .start()
-        .await?;
+        .auto_commit(false);
+    let consumer = match &settings.topics {
+        Some(topics) => topics.subscribe(consumer),
+        None => consumer,
+    };
+    let consumer = consumer.start().await?;
     let producer = match settings.dead_letters {
         Some(_) => Some(prepared.producer().await?),
         None => None,

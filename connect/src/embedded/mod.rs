@@ -9,6 +9,7 @@ mod offsets_topic;
 mod outlet;
 mod settings;
 mod sink_task;
+mod sink_topics;
 mod source_task;
 mod status;
 mod transforms;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use courant_client::config::Properties;
 
+use crate::embedded::sink_topics::SinkTopics;
 use crate::error::{Error, Result};
 use crate::worker::{ErrorPolicy, Tolerance};
 
@@ -33,8 +34,8 @@ pub(crate) struct ConnectorSettings {
     pub(crate) dead_letters: Option<DeadLetterSettings>,
     pub(crate) poll_interval: Duration,
     pub(crate) batch_max_records: usize,
-    /// What a sink reads.
-    pub(crate) topics: Vec<String>,
+    /// What a sink reads; a source has none.
+    pub(crate) topics: Option<SinkTopics>,
     /// How topics of a source are created, if they are.
     pub(crate) topic_creation: Option<TopicCreation>,
     pub(crate) producer: Properties,
@@ -79,7 +80,7 @@ impl ConnectorSettings {
             dead_letters: reader.dead_letters()?,
             poll_interval: reader.millis("poll.interval.ms", Duration::from_secs(1))?,
             batch_max_records: reader.number("batch.max.records", 1_000, 1..=1_000_000)?,
-            topics: if kind == ConnectorKind::Sink { reader.topics()? } else { Vec::new() },
+            topics: if kind == ConnectorKind::Sink { Some(reader.topics()?) } else { None },
             topic_creation: if kind == ConnectorKind::Source { reader.topic_creation()? } else { None },
             producer: reader.prefixed("producer.override."),
             consumer: reader.prefixed("consumer.override."),
@@ -115,6 +116,7 @@ pub(crate) const COMMON_PROPERTIES: &[&str] = &[
     "poll.interval.ms",
     "batch.max.records",
     "topics",
+    "topics.regex",
     "topic.creation.default.partitions",
     "topic.creation.default.replication.factor",
 ];
@@ -137,12 +139,12 @@ fn connector_name(name: &str, reader: &mut Reader) -> Result<String> {
 /// A sink that reads its own dead letters would write them again and again.
 fn refuse_own_letters(settings: &ConnectorSettings) -> Result<()> {
     let Some(letters) = &settings.dead_letters else { return Ok(()) };
-    if !settings.topics.contains(&letters.topic) {
+    if !settings.topics.as_ref().is_some_and(|topics| topics.contains(&letters.topic)) {
         return Ok(());
     }
     let what = format!("property `errors.deadletterqueue.topic.name` is `{}`", letters.topic);
     Err(Error::config(what)
-        .hinting("it must not be one of `topics`: the sink would read its own dead letters"))
+        .hinting("it must not be among the topics that the sink reads: it would read its own dead letters"))
 }
 
 /// Takes properties out of a map.
@@ -228,15 +230,8 @@ impl Reader {
         Ok((!topic.is_empty()).then_some(DeadLetterSettings { topic, replication_factor, with_headers }))
     }
 
-    fn topics(&mut self) -> Result<Vec<String>> {
-        let listed = self.take("topics").unwrap_or_default();
-        let topics: Vec<String> =
-            listed.split(',').map(str::trim).filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
-        if topics.is_empty() {
-            let error = Error::config("property `topics` is missing: a sink reads one or more topics");
-            return Err(error.hinting("set topics=orders or topics=orders,refunds"));
-        }
-        Ok(topics)
+    fn topics(&mut self) -> Result<SinkTopics> {
+        SinkTopics::read(self.take("topics").as_deref(), self.take("topics.regex").as_deref())
     }
 
     fn topic_creation(&mut self) -> Result<Option<TopicCreation>> {
@@ -352,8 +347,6 @@ mod tests {
                 ConnectorSettings::read("c", ConnectorKind::Sink, &properties).unwrap_err().to_string();
             assert!(error.contains(&format!("`{name}`")) && error.contains(wanted), "{error}");
         }
-        let error = ConnectorSettings::read("c", ConnectorKind::Sink, &map(&[])).unwrap_err().to_string();
-        assert!(error.contains("`topics` is missing") && error.contains("topics=orders"), "{error}");
     }
 
     #[test]

@@ -425,8 +425,8 @@ impl Running {
                 }
                 Decision::PassOver => return self.judge(&[(0, error)], pending).await,
                 Decision::Fail => {
-                    let raw = pending.raws.first().filter(|_| pending.raws.len() == 1);
-                    let error = match raw {
+                    // All that was given is in doubt: the task goes on with the first of it.
+                    let error = match pending.raws.first() {
                         Some(raw) => located(error, raw),
                         None => error,
                     };
@@ -570,7 +570,7 @@ impl Running {
         let flushed = match self.alive(task.flush()).await {
             Ok(flushed) => flushed,
             Err(error) if error.is_retriable() => return self.flush_failed(error).await,
-            Err(error) => return Err(error.stage(Stage::TaskPut)),
+            Err(error) => return Err(self.located_before_commit(error).stage(Stage::TaskPut)),
         };
         self.land_letters(only).await?;
         self.parts.crash_points.pass(SINK_FLUSHED).await;
@@ -595,6 +595,14 @@ impl Running {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Names the first record that was accepted and is not committed: the task goes on there.
+    fn located_before_commit(&self, error: Error) -> Error {
+        match self.offsets.first_open() {
+            Some((partition, offset)) => error.at(partition.clone(), offset),
+            None => error,
+        }
     }
 
     fn committed(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {

@@ -62,5 +62,6 @@ pub use self::predicate::{
     When,
 };
 pub use self::replace_field::{ReplaceField, ReplaceFieldConfig};
+pub(crate) use self::routers::whole_match;
 pub use self::routers::{RegexRouter, RegexRouterConfig, TimestampRouter, TimestampRouterConfig};
 pub use self::value_to_key::{ValueToKey, ValueToKeyConfig};

@@ -9,7 +9,7 @@ use crate::data::DataError;
 use crate::{Config, ConnectRecord, Error, Flow, Result};
 
 /// A regular expression that has to match the whole of a text, as Java's `matches` wants it.
-pub(super) fn whole_match(property: &str, pattern: &str) -> Result<Regex> {
+pub(crate) fn whole_match(property: &str, pattern: &str) -> Result<Regex> {
     Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
         let text =
             format!("property `{property}` cannot be `{pattern}`: it takes a regular expression ({error})");

@@ -107,6 +107,12 @@ impl SinkOffsets {
         self.partitions.iter().map(|(partition, held)| (partition.clone(), held.committed)).collect()
     }
 
+    /// The first record that is done and not committed.
+    pub(crate) fn first_open(&self) -> Option<(&TopicPartition, Offset)> {
+        let open = self.partitions.iter().find(|(_, held)| held.done != held.committed);
+        open.map(|(partition, held)| (partition, held.committed))
+    }
+
     /// What is committed of a partition that is held.
     pub(crate) fn committed_offset(&self, partition: &TopicPartition) -> Option<Offset> {
         self.partitions.get(partition).map(|held| held.committed)

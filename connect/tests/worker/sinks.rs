@@ -54,6 +54,26 @@ fn a_sink_writes_everything_says_when_it_has_and_goes_on_from_there() {
 }
 
 #[test]
+fn a_pattern_names_the_topics_of_a_sink_and_those_that_come_later_are_read_too() {
+    run(async {
+        let cluster = cluster(&[("in-a", 1), ("not-in-a", 1)]);
+        put(&cluster, "in-a", 0, &["a"]);
+        put(&cluster, "not-in-a", 0, &["x"]);
+        let target = target("pattern-sink");
+        let properties =
+            [("script", "pattern-sink"), ("topics.regex", "in-.*"), ("value.converter", "StringConverter")];
+        let builder = worker(&cluster).await.sink::<TargetSink>("snk", properties);
+        let worker = builder.start().await.unwrap();
+        worker.delivered("snk", [(("in-a", 0), 1)]).await.unwrap();
+        cluster.create_topic("in-b", 1).unwrap();
+        put(&cluster, "in-b", 0, &["b"]);
+        worker.delivered("snk", [(("in-b", 0), 1)]).await.unwrap();
+        assert_eq!(delivered(&target), ["a", "b"]);
+        worker.stop(5 * SECOND).await.unwrap();
+    });
+}
+
+#[test]
 fn stopping_flushes_and_commits_what_was_accepted() {
     run(async {
         let cluster = cluster(&[("t", 1)]);
