@@ -17,9 +17,11 @@ mod connection;
 mod error;
 mod kafka;
 mod log;
+mod metrics;
 
 pub use self::error::{Error, ErrorKind};
 pub use self::kafka::{Kafka, KafkaBuilder};
+pub use self::metrics::Measured;
 
 #[doc(hidden)]
 pub use self::cluster::{

@@ -9,14 +9,37 @@ use courant_runtime::Task;
 use courant_runtime::watch;
 
 use crate::append::{Gate, Room};
+use crate::machine::Counts;
 use crate::unknown::UnknownTopics;
 
 /// Shared by the handles of one producer and its driver.
 pub(crate) struct Control {
     state: Mutex<State>,
     unknown: Mutex<UnknownTopics>,
+    counts: Mutex<Counts>,
+    waits: Mutex<Waits>,
     ended: watch::Sender<Option<Result<(), Error>>>,
     task: tokio::sync::Mutex<Option<Task>>,
+}
+
+/// How callers fared who had to wait for buffer space.
+#[derive(Default)]
+pub(crate) struct Waits {
+    total: Duration,
+    in_vain: u64,
+}
+
+impl Waits {
+    /// Somebody has waited for so long, and got it or not.
+    pub(crate) fn note(&mut self, waited: Duration, got_it: bool) {
+        self.total += waited;
+        self.in_vain += u64::from(!got_it);
+    }
+
+    /// How long all have waited, and how many in vain.
+    pub(crate) fn so_far(&self) -> (Duration, u64) {
+        (self.total, self.in_vain)
+    }
 }
 
 #[derive(Default)]
@@ -39,6 +62,8 @@ impl Control {
         Arc::new(Self {
             state: Mutex::default(),
             unknown: Mutex::new(UnknownTopics::new(max_block)),
+            counts: Mutex::default(),
+            waits: Mutex::default(),
             ended: watch::Sender::new(None),
             task: tokio::sync::Mutex::new(None),
         })
@@ -49,6 +74,16 @@ impl Control {
         if let Ok(mut slot) = self.task.try_lock() {
             *slot = Some(task);
         }
+    }
+
+    /// What the driver has counted, as of its last turn that changed something.
+    pub(crate) fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long callers have waited for buffer space.
+    pub(crate) fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The topics that records wait for.

@@ -164,6 +164,9 @@ impl Driver {
                 self.kafka.cluster().refresh("a partition with records to send has no leader");
             }
             self.pass_on_notices(now, &[]);
+            if progress {
+                *self.control.counts() = self.sender.counts();
+            }
             if let Some(outcome) = self.check_end(closing, now) {
                 return Poll::Ready(outcome);
             }

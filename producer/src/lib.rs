@@ -27,6 +27,7 @@ mod driver;
 mod error;
 mod interceptor;
 mod machine;
+mod metrics;
 #[cfg(feature = "mock")]
 mod mock;
 mod partitioner;
@@ -43,9 +44,10 @@ pub use courant_protocol::compression::Codec;
 pub use delivery::DeliveryFuture;
 pub use error::SendError;
 pub use interceptor::{Acknowledgement, Interceptor};
-#[doc(hidden)]
+pub use metrics::ProducerMetrics;
 #[cfg(feature = "mock")]
 pub use mock::{MockProducer, MockProducerBuilder};
+#[doc(hidden)]
 pub use partitioner::partition_for_key;
 pub use partitioner::{CustomPartitioner, Partitioner, Unplaced};
 pub use producer::Producer;

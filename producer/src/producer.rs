@@ -13,7 +13,9 @@ use crate::config::ProducerSettings;
 use crate::control::Control;
 use crate::driver::Driver;
 use crate::interceptor::{Intercepted, Interceptors};
-use crate::{DeliveryFuture, Partitioner, ProducerBuilder, Record, RecordMetadata, SendError};
+use crate::{
+    DeliveryFuture, Partitioner, ProducerBuilder, ProducerMetrics, Record, RecordMetadata, SendError,
+};
 
 /// Writes records to topics, in batches, in order and without duplicates.
 ///
@@ -282,6 +284,11 @@ impl Producer {
         Ok(self.shared.room.flush())
     }
 
+    /// What the producer has counted since it was started.
+    pub fn metrics(&self) -> ProducerMetrics {
+        ProducerMetrics::take(&self.shared.room.supplies, &self.shared.control)
+    }
+
     pub(crate) fn offer(
         &self,
         record: &Record,
@@ -310,7 +317,7 @@ impl Producer {
         match refusal {
             Refusal::UnknownTopic => self.learn_topic(kafka, record.topic(), deadline).await,
             Refusal::UnknownPartition(count) => self.learn_partition(kafka, record, count, deadline).await,
-            Refusal::NeedsBytes(bytes) => match self.acquire(kafka, bytes, deadline).await {
+            Refusal::NeedsBytes(bytes) => match self.wait_for_bytes(kafka, bytes, deadline).await {
                 Some(granted) => {
                     *permit = Some(granted);
                     Ok(())
@@ -366,6 +373,15 @@ impl Producer {
         })
         .await?;
         self.learn_topic(kafka, record.topic(), deadline).await
+    }
+
+    /// As [`Self::acquire`], and counts how long it took.
+    async fn wait_for_bytes(&self, kafka: &Kafka, bytes: usize, deadline: Instant) -> Option<Permit> {
+        let since = kafka.world().now();
+        let permit = self.acquire(kafka, bytes, deadline).await;
+        let waited = kafka.world().now().saturating_duration_since(since);
+        self.shared.control.waits().note(waited, permit.is_some());
+        permit
     }
 
     /// Waits for buffer space; `None` if there was none in time, or the producer was closed.

@@ -20,5 +20,5 @@ pub(crate) use completion::{Completion, Delivered, Outcome, Watcher};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use outstanding::Flush;
 pub(crate) use permits::Permit;
-pub(crate) use room::{Destination, Moment, Refusal, Room, RoomOptions};
+pub(crate) use room::{Destination, Moment, Refusal, Room, RoomOptions, Supplies};
 pub(crate) use undelivered::Undelivered;

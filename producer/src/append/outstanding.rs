@@ -23,6 +23,7 @@ struct State {
     batches: BTreeMap<u64, usize>,
     waiters: BTreeMap<u64, Waiter>,
     next_waiter: u64,
+    failed_records: u64,
 }
 
 /// One flush that waits.
@@ -63,6 +64,11 @@ impl Outstanding {
         state.next_waiter += 1;
         state.waiters.insert(id, Waiter { epoch, failures: Failures::default(), waker: None });
         Flush { outstanding: Arc::clone(self), id, epoch }
+    }
+
+    /// How many records were accepted and failed.
+    pub(crate) fn failed_records(&self) -> u64 {
+        self.lock().failed_records
     }
 
     fn close(&self, epoch: u64) {
@@ -107,6 +113,7 @@ impl Token {
     /// Tells the flushes that wait for this batch that records of it failed.
     pub(crate) fn note_failure(&self, records: usize, error: &Error) {
         let mut state = self.outstanding.lock();
+        state.failed_records += records as u64;
         for waiter in state.waiters.values_mut().filter(|waiter| waiter.epoch >= self.epoch) {
             waiter.failures.records += records;
             waiter.failures.first.get_or_insert_with(|| error.clone());

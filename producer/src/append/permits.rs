@@ -46,8 +46,13 @@ impl Permits {
         self.total
     }
 
+    /// How many wait without having been granted.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = self.lock();
+        state.waiters.len() - state.granted
+    }
+
     /// What is free now.
-    #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.lock().free
     }

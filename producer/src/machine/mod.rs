@@ -5,6 +5,7 @@
 mod answer;
 mod availability;
 mod batch;
+mod counts;
 pub(crate) mod identity;
 mod idle;
 mod linger;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(crate) use availability::Availability;
 pub(crate) use batch::Batch;
+pub(crate) use counts::Counts;
 pub(crate) use idle::IdleTopics;
 pub(crate) use linger::Linger;
 pub(crate) use partition::Place;

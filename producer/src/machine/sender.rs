@@ -14,6 +14,7 @@ use courant_runtime::Rng;
 
 use super::answer::PartitionAnswer;
 use super::batch::Batch;
+use super::counts::Counts;
 use super::identity::{Bump, Facts, Identity, Producer, Verdict, bump, judge, refuses_the_bytes};
 use super::partition::{Continuity, Partition, Place};
 
@@ -65,6 +66,7 @@ pub(crate) enum Notice {
 
 struct InFlight {
     node: NodeId,
+    sent_at: Instant,
     batches: Vec<(usize, Batch)>,
 }
 
@@ -88,6 +90,7 @@ pub(crate) struct Sender {
     /// When metadata is asked for next while a partition with records has no leader, and how often it was.
     leader_search: Option<(Instant, u32)>,
     notices: VecDeque<Notice>,
+    counts: Counts,
     spare_buffers: Vec<BytesMut>,
     scratch: CompressionScratch,
     jitter: Rng,
@@ -111,6 +114,7 @@ impl Sender {
             next_expiry: None,
             leader_search: None,
             notices: VecDeque::new(),
+            counts: Counts::default(),
             spare_buffers: Vec::new(),
             scratch: CompressionScratch::new(),
             jitter,
@@ -171,7 +175,8 @@ impl Sender {
 
     /// The answer to a request.
     pub(crate) fn handle_response(&mut self, now: Instant, id: RequestId, response: &ProduceResponse) {
-        let Some(InFlight { node, batches }) = self.remove_request(id) else { return };
+        let Some(InFlight { node, batches, sent_at }) = self.remove_request(id) else { return };
+        self.counts.count_answer(now, sent_at, response.throttle_time_ms);
         for (number, batch) in batches {
             let answer = self.partitions.get(&number).and_then(|p| PartitionAnswer::find(response, &p.place));
             match answer {
@@ -187,7 +192,7 @@ impl Sender {
 
     /// A request with `acks=0` was written to the socket, and nothing more will be heard of it.
     pub(crate) fn handle_written(&mut self, id: RequestId) {
-        let Some(InFlight { node, batches }) = self.remove_request(id) else { return };
+        let Some(InFlight { node, batches, .. }) = self.remove_request(id) else { return };
         for (number, mut batch) in batches {
             if let Some(partition) = self.partitions.get_mut(&number) {
                 partition.in_flight.remove(&batch.order);
@@ -322,7 +327,7 @@ impl Sender {
                 self.active.remove(&number);
             }
         }
-        (!batches.is_empty()).then(|| self.dispatch(node, batches))
+        (!batches.is_empty()).then(|| self.dispatch(now, node, batches))
     }
 
     /// Whether a batch that is still open should be closed and handed over: it would be sent, or fail, at once.
@@ -356,6 +361,11 @@ impl Sender {
     /// What happened since the last call.
     pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { requests_in_flight: self.requests.len(), ..self.counts }
     }
 
     /// A buffer that is free for the next batch.
@@ -459,7 +469,7 @@ impl Sender {
         self.requests_by_node.get(&node).is_none_or(|count| *count < self.settings.max_in_flight)
     }
 
-    fn dispatch(&mut self, node: NodeId, batches: Vec<(usize, Batch)>) -> Outgoing {
+    fn dispatch(&mut self, now: Instant, node: NodeId, batches: Vec<(usize, Batch)>) -> Outgoing {
         let mut request = ProduceRequest {
             acks: self.settings.acks,
             timeout_ms: i32::try_from(self.settings.request_timeout.as_millis()).unwrap_or(i32::MAX),
@@ -486,7 +496,8 @@ impl Sender {
         }
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        self.requests.insert(id, InFlight { node, batches });
+        self.counts.count_request(now, batches.iter().map(|(_, batch)| batch));
+        self.requests.insert(id, InFlight { node, sent_at: now, batches });
         *self.requests_by_node.entry(node).or_default() += 1;
         Outgoing { id, request, has_topic_ids }
     }
@@ -580,6 +591,7 @@ impl Sender {
             self.notices.push_back(failed(&partition.place, &batch, &error));
             return batch.fail(error, Vec::new());
         }
+        self.counts.records_retried += u64::from(batch.sealed.count());
         let (place, attempts) = (partition.place.clone(), batch.attempts);
         self.notices.push_back(Notice::Retried { place, attempts, why: error.to_string() });
         let retry_at = now + backoff;
@@ -615,6 +627,7 @@ impl Sender {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         match batch.split(goal, self.settings.compression_level, &mut self.scratch) {
             Ok(parts) => {
+                self.counts.batches_split += 1;
                 self.notices.push_back(Notice::Split { place: partition.place.clone(), parts: parts.len() });
                 parts.into_iter().for_each(|part| partition.reinsert(part));
             }

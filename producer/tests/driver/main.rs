@@ -6,6 +6,7 @@ mod closing;
 mod delivery;
 mod idle;
 mod interceptors;
+mod metrics;
 mod partitions;
 mod sink;
 mod stage;
