@@ -50,6 +50,22 @@ impl DeliveryFuture {
         }
     }
 
+    /// The time that the record was given.
+    pub(crate) fn timestamp(&self) -> UnixMillis {
+        self.timestamp
+    }
+
+    /// Whether this record stands so many places behind `first`, in the same batch.
+    pub(crate) fn comes_after(&self, first: &Self, places: usize) -> bool {
+        Arc::ptr_eq(&self.completion, &first.completion)
+            && self.index as usize == first.index as usize + places
+    }
+
+    /// The delivery of the record that stands so many places behind this one, in the same batch.
+    pub(crate) fn neighbour(&self, places: u32, timestamp: UnixMillis) -> Self {
+        Self { completion: Arc::clone(&self.completion), index: self.index + places, timestamp, waiter: None }
+    }
+
     /// Has the outcome told without anybody awaiting it: by the driver, or at once if it is known.
     pub(crate) fn watch(&self, told: impl FnOnce(Result<RecordMetadata, SendError>) + Send + 'static) {
         let timestamp = self.timestamp;

@@ -264,11 +264,11 @@ impl Producer {
         }
     }
 
-    /// Accepts a record if nothing stands in the way, and else gives it back for [`enqueue`](Self::enqueue).
-    pub(crate) fn accept_at_once(&self, record: Record) -> Result<DeliveryFuture, Record> {
+    /// Accepts a record if nothing stands in the way; what does is for [`enqueue`](Self::enqueue) to say.
+    pub(crate) fn accept_at_once(&self, record: &Record) -> Option<DeliveryFuture> {
         match (&self.shared.interceptors, &self.shared.backing) {
-            (None, Backing::Cluster(_)) => self.offer(&record, &mut None).map_err(|_| record),
-            _ => Err(record),
+            (None, Backing::Cluster(_)) => self.offer(record, &mut None).ok(),
+            _ => None,
         }
     }
 

@@ -99,9 +99,9 @@ impl Sink<Record> for RecordSink {
     fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<(), SendError> {
         // It would overtake the one that waits.
         debug_assert!(self.entering.is_none(), "start_send comes after poll_ready");
-        match self.producer.accept_at_once(record) {
-            Ok(delivery) => self.failures.watch(&delivery),
-            Err(record) => {
+        match self.producer.accept_at_once(&record) {
+            Some(delivery) => self.failures.watch(&delivery),
+            None => {
                 let producer = self.producer.clone();
                 self.entering = Some(Box::pin(async move { producer.enqueue(record).await }));
             }

@@ -1,5 +1,5 @@
 //! The mock producer, as unit tests of applications use it: no runtime, no network, no time.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err, reason = "tests")]
 use std::time::Duration;
 
 use courant_client::{Error, ErrorKind};

@@ -8,5 +8,7 @@ mod idle;
 mod interceptors;
 mod metrics;
 mod partitions;
+mod refusals;
+mod send_batch;
 mod sink;
 mod stage;
