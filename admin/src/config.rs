@@ -18,5 +18,6 @@ const ROWS: &[Row] = &[
     Row::new("bootstrap.controllers", Kind::List, "")
         .importance(Importance::High)
         .kip(919)
-        .refused("only brokers are asked, which forward to the controllers"),
+        .refused("only brokers are asked, which forward to the controllers")
+        .doc("Controllers to ask first, instead of brokers."),
 ];
