@@ -107,7 +107,8 @@ impl ProducerBuilder {
         self.set("max.request.size", bytes)
     }
 
-    /// How batches are compressed (`compression.type`; not at all).
+    /// How batches are compressed (`compression.type`; not at all). Where a broker does not know the codec, the next of lz4,
+    /// snappy, gzip and none that it knows is used from then on; a batch that would grow goes out as it is.
     pub fn compression(self, codec: Codec) -> Self {
         self.set("compression.type", codec.name())
     }

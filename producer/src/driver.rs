@@ -471,6 +471,12 @@ impl Driver {
                 Notice::Split { place, parts } => {
                     tracing::debug!(target: TARGET, topic = %place.topic, partition = place.partition.0, parts, "batch was too large for the broker and is split");
                 }
+                Notice::CodecRefused { refused, next } => {
+                    if self.codec == refused {
+                        (self.codec, self.level) = (next, None);
+                        tracing::warn!(target: TARGET, %refused, %next, "a broker does not take this compression.type; from now on another is used");
+                    }
+                }
                 Notice::Failed { place, records, error } => {
                     if let Some(unsaid) = self.said.failed.allow(now) {
                         tracing::warn!(target: TARGET, topic = %place.topic, partition = place.partition.0, records, unsaid, "batch was given up: {error}");

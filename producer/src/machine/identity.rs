@@ -72,6 +72,7 @@ pub(crate) struct Facts {
     /// Where the log starts now, as the broker says.
     pub(crate) log_start_offset: Offset,
     pub(crate) records: u32,
+    pub(crate) compressed: bool,
 }
 
 /// What to do with a batch that a broker refused.
@@ -81,6 +82,8 @@ pub(crate) enum Verdict {
     Written,
     /// Cut it and send the parts.
     Split,
+    /// Send it again in a codec that more brokers know.
+    Recode,
     /// Send it again as it is. It was not written.
     Retry,
     /// Send it again as it is. Whether it was written, nobody knows.
@@ -101,6 +104,7 @@ pub(crate) fn judge(facts: &Facts) -> Verdict {
         ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if facts.records > 1 => {
             Verdict::Split
         }
+        ErrorCode::UNSUPPORTED_COMPRESSION_TYPE if facts.compressed => Verdict::Recode,
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER if facts.stamped => out_of_order(facts),
         ErrorCode::UNKNOWN_PRODUCER_ID if facts.stamped => unknown_producer(facts),
         // Another epoch of ours has reached this partition first; nothing of the older one can be written any more.
@@ -161,6 +165,7 @@ mod tests {
         last_acked_offset: Offset(9),
         log_start_offset: Offset(0),
         records: 3,
+        compressed: false,
     };
 
     fn verdict(code: ErrorCode, change: impl FnOnce(&mut Facts)) -> Verdict {

@@ -1,17 +1,19 @@
 //! All partitions' batches on their way to the brokers.
+mod giving_up;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use courant_client::retry::Backoff;
 use courant_client::{Error, ErrorKind};
-use courant_protocol::compression::CompressionScratch;
-use courant_protocol::error_code::ErrorCode;
+use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use courant_protocol::messages::{ProduceRequest, ProduceResponse};
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset};
 use courant_runtime::Rng;
 
+use self::giving_up::{abandoned, expired};
 use super::answer::PartitionAnswer;
 use super::batch::Batch;
 use super::counts::Counts;
@@ -60,6 +62,8 @@ pub(crate) enum Notice {
     Restarting { place: Place, why: String },
     /// A batch was too large for the broker.
     Split { place: Place, parts: usize },
+    /// A broker does not know a codec, and the batch goes out in another.
+    CodecRefused { refused: Codec, next: Codec },
     /// A batch was given up.
     Failed { place: Place, records: u32, error: Error },
 }
@@ -203,11 +207,14 @@ impl Sender {
         }
     }
 
-    /// Nothing of the request left the client.
+    /// Nothing of the request left the client. It is tried again, unless the broker speaks no version of it.
     pub(crate) fn handle_unsent(&mut self, now: Instant, id: RequestId, error: &Error) {
         let Some(InFlight { batches, .. }) = self.remove_request(id) else { return };
         for (number, batch) in batches {
-            self.retry(now, number, batch, error, false);
+            match error.kind() {
+                ErrorKind::UnsupportedVersion => self.give_up(number, batch, error.clone()),
+                _ => self.retry(now, number, batch, error, false),
+            }
             self.after_answer(number);
         }
     }
@@ -419,49 +426,6 @@ impl Sender {
             };
         }
     }
-
-    /// Gives up a partition's batches, because its topic is gone. The partition itself is forgotten.
-    pub(crate) fn give_up_partition(&mut self, number: usize, error: &Error) {
-        let Some(partition) = self.partitions.remove(&number) else { return };
-        for mut batch in partition.queue {
-            let possibly = batch.possibly_written;
-            batch.fail(error.clone().maybe_written(possibly), Vec::new());
-        }
-        self.active.remove(&number);
-        for (_, batch) in
-            self.requests.values_mut().flat_map(|r| &mut r.batches).filter(|(n, _)| *n == number)
-        {
-            batch.fail(error.clone().maybe_written(true), Vec::new());
-        }
-    }
-
-    /// Gives up everything and tells how many records of which partitions that was.
-    pub(crate) fn give_up_all(&mut self, error: &Error) -> BTreeMap<String, u64> {
-        let mut lost: BTreeMap<String, u64> = BTreeMap::new();
-        let in_flight = self.requests.values_mut().flat_map(|request| std::mem::take(&mut request.batches));
-        let queued = self.partitions.values_mut().flat_map(|partition| {
-            let number = partition.place.number;
-            std::mem::take(&mut partition.queue).into_iter().map(move |batch| (number, batch))
-        });
-        let mut batches: Vec<(usize, Batch, bool)> =
-            in_flight.map(|(number, batch)| (number, batch, true)).collect();
-        batches.extend(queued.map(|(number, batch)| (number, batch, false)));
-        for (number, mut batch, sent) in batches {
-            if batch.is_undecided()
-                && let Some(partition) = self.partitions.get(&number)
-            {
-                let name = format!("{}-{}", partition.place.topic, partition.place.partition);
-                *lost.entry(name).or_default() += u64::from(batch.sealed.count());
-                let possibly = sent || batch.possibly_written;
-                let error =
-                    error.clone().at_partition(partition.place.topic.clone(), partition.place.partition);
-                batch.fail(error.maybe_written(possibly), Vec::new());
-            }
-        }
-        self.requests.clear();
-        self.active.clear();
-        lost
-    }
 }
 
 impl Sender {
@@ -534,11 +498,13 @@ impl Sender {
             last_acked_offset: partition.last_acked_offset,
             log_start_offset: answer.log_start_offset,
             records: batch.sealed.count(),
+            compressed: batch.sealed.codec() != Codec::None,
         };
         let hinted = self.follow_hint(number, answer);
         match judge(&facts) {
             Verdict::Written => self.accept_duplicate(number, batch, node),
             Verdict::Split => self.split(number, batch, answer),
+            Verdict::Recode => self.recode(now, number, batch, answer),
             Verdict::Retry => self.retry(now, number, batch, &answer.error(), hinted),
             Verdict::RetryUnknown => self.retry_unknown(now, number, batch, &answer.error()),
             Verdict::RetryRestarted => self.retry_restarted(now, number, batch, answer),
@@ -635,6 +601,34 @@ impl Sender {
         }
     }
 
+    /// Sends the records again in a codec that more brokers know; the batch is the same to the broker by its sequence.
+    fn recode(&mut self, now: Instant, number: usize, mut batch: Batch, answer: &PartitionAnswer) {
+        let refused = batch.sealed.codec();
+        let next = refused.fallback();
+        // The level belongs to the codec that was set.
+        self.settings.compression_level = None;
+        match batch.sealed.recompress(next, &mut self.scratch) {
+            Ok(sealed) => {
+                batch.sealed = sealed;
+                self.notices.push_back(Notice::CodecRefused { refused, next });
+                self.retry(now, number, batch, &answer.error(), true);
+            }
+            Err(unreadable) => self.fail(number, batch, answer.error().because(unreadable), answer),
+        }
+    }
+
+    /// Gives a batch up for a reason of this side.
+    fn give_up(&mut self, number: usize, mut batch: Batch, error: Error) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        partition.in_flight.remove(&batch.order);
+        partition.note_given_up(&batch);
+        let place = &partition.place;
+        let error =
+            error.at_partition(place.topic.clone(), place.partition).maybe_written(batch.possibly_written);
+        self.notices.push_back(failed(place, &batch, &error));
+        batch.fail(error, Vec::new());
+    }
+
     fn fail(&mut self, number: usize, mut batch: Batch, error: Error, answer: &PartitionAnswer) {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         // This attempt is not in the log. An earlier one may be, unless it was of no use either: what a broker refuses
@@ -647,28 +641,6 @@ impl Sender {
         self.notices.push_back(failed(place, &batch, &error));
         let (error, record_errors) = answer.share_among_records(error);
         batch.fail(error, record_errors);
-    }
-
-    fn refuse_everything(&mut self, error: Error) {
-        self.give_up_all(&error);
-        self.requests_by_node.clear();
-        for partition in self.partitions.values_mut() {
-            partition.in_flight.clear();
-        }
-        self.identity = Identity::Refused(error);
-    }
-
-    fn expire_queued(&mut self, now: Instant, number: usize) {
-        let timeout = self.settings.delivery_timeout;
-        let Some(partition) = self.partitions.get_mut(&number) else { return };
-        // Batches stand in the order in which they were opened, so that the expired ones are in front.
-        while partition.queue.front().is_some_and(|batch| batch.opened_at + timeout <= now) {
-            let Some(mut batch) = partition.queue.pop_front() else { return };
-            partition.note_given_up(&batch);
-            let error = expired(partition, &batch, timeout);
-            self.notices.push_back(failed(&partition.place, &batch, &error));
-            batch.fail(error, Vec::new());
-        }
     }
 
     fn after_answer(&mut self, number: usize) {
@@ -697,38 +669,6 @@ impl Sender {
     #[cfg(test)]
     pub(super) fn partition_mut(&mut self, number: usize) -> &mut Partition {
         self.partitions.get_mut(&number).unwrap()
-    }
-}
-
-/// An earlier attempt of the batch may still arrive, behind one of unknown fate; a copy under a new epoch would double it.
-fn abandoned(partition: &Partition, batch: &Batch) -> Error {
-    let what = "nobody knows whether the record was written, nor whether one before it was";
-    Error::new(ErrorKind::Timeout, what)
-        .at_partition(partition.place.topic.clone(), partition.place.partition)
-        .after_attempts(batch.attempts)
-        .maybe_written(true)
-        .hinting("a longer delivery.timeout.ms gives up fewer records in doubt")
-}
-
-fn expired(partition: &Partition, batch: &Batch, timeout: Duration) -> Error {
-    let place = &partition.place;
-    let what = match batch.attempts {
-        0 => "the record could not be sent in time",
-        _ => "the record was not acknowledged in time",
-    };
-    let error = Error::new(ErrorKind::Timeout, what)
-        .at_partition(place.topic.clone(), place.partition)
-        .after_attempts(batch.attempts)
-        .after(timeout)
-        .maybe_written(batch.possibly_written)
-        .hinting("delivery.timeout.ms sets how long a record may take");
-    match (&partition.trouble, partition.leader) {
-        (Some(trouble), _) => error.because(trouble.clone()),
-        (None, None) => error.because(Error::new(
-            ErrorKind::Broker(ErrorCode::LEADER_NOT_AVAILABLE),
-            "the partition has no leader",
-        )),
-        (None, Some(_)) => error,
     }
 }
 

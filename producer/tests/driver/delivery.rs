@@ -271,3 +271,51 @@ fn a_throttled_broker_gets_nothing_for_so_long_and_others_do() {
         assert!(start.elapsed() > 4 * SECOND);
     });
 }
+
+#[test]
+fn where_a_broker_does_not_know_the_codec_another_is_used() {
+    play(|| async {
+        let stage = Stage::new().await;
+        stage.cluster.cap_version(ApiKey::Produce, 6);
+        let builder = stage.builder().compression(Codec::Zstd).set("compression.zstd.level", 19);
+        let producer = builder.linger(SECOND / 10).start().await.unwrap();
+        for n in 0..3 {
+            drop(producer.enqueue(record(format!("{n:0>300}"))).await.unwrap());
+        }
+        producer.flush().await.unwrap();
+        producer.send(record(format!("{:0>300}", 3))).await.unwrap();
+        let codecs: Vec<Codec> =
+            stage.cluster.log("t", 0).iter().map(|batch| batch.header.attributes.codec().unwrap()).collect();
+        assert_eq!(codecs, [Codec::Lz4, Codec::Lz4]);
+        assert_eq!(stage.values(0), (0..4).map(|n| format!("{n:0>300}")).collect::<Vec<_>>());
+        assert_eq!(stage.stamps(0), [(0, 0, 3), (0, 3, 1)], "it kept its sequence");
+        assert_eq!(stage.produce_requests(), 3, "only the first batch was refused");
+    });
+}
+
+#[test]
+fn services_that_take_gzip_alone_get_gzip() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().compression(Codec::Lz4).start().await.unwrap();
+        for nth in [1, 2] {
+            let refusal = Fault::on(ApiKey::Produce).nth(nth).error(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+            stage.cluster.inject(refusal);
+        }
+        producer.send(record("x".repeat(300))).await.unwrap();
+        assert_eq!(stage.cluster.log("t", 0)[0].header.attributes.codec(), Ok(Codec::Gzip));
+    });
+}
+
+#[test]
+fn a_broker_that_speaks_no_version_of_ours_is_an_error_at_once() {
+    play(|| async {
+        let stage = Stage::new().await;
+        stage.cluster.cap_version(ApiKey::Produce, 2);
+        let producer = stage.builder().start().await.unwrap();
+        let start = tokio::time::Instant::now();
+        let error = producer.send(record("a")).await.unwrap_err();
+        assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::UnsupportedVersion, false));
+        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    });
+}

@@ -62,6 +62,18 @@ impl Codec {
         }
     }
 
+    /// The codec to use where a broker does not take this one: the next that more brokers know and that is in this build.
+    /// zstd came with Kafka 2.1 (KIP-110), and some services that speak Kafka's protocol take gzip alone.
+    pub const fn fallback(self) -> Self {
+        let next = match self {
+            Self::Zstd => Self::Lz4,
+            Self::Lz4 => Self::Snappy,
+            Self::Snappy => Self::Gzip,
+            Self::Gzip | Self::None => Self::None,
+        };
+        if next.is_built() { next } else { next.fallback() }
+    }
+
     /// Whether this build can use the codec: each has a cargo feature of its name.
     pub const fn is_built(self) -> bool {
         match self {
@@ -134,6 +146,15 @@ mod tests {
             "brotli".parse::<Codec>().unwrap_err().to_string(),
             "`brotli` is no compression type: Kafka has none, gzip, snappy, lz4 and zstd"
         );
+    }
+
+    #[test]
+    fn every_codec_falls_back_to_none_in_the_end() {
+        for codec in Codec::ALL {
+            let mut chain = std::iter::successors(Some(codec), |codec| Some(codec.fallback())).take(5);
+            assert!(chain.clone().all(Codec::is_built) || !codec.is_built());
+            assert_eq!(chain.by_ref().last(), Some(Codec::None), "{codec}");
+        }
     }
 
     #[test]

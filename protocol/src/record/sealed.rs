@@ -194,6 +194,21 @@ impl SealedBatch {
         Batch::new(self.stamped(&stamp), self.to_bytes(&stamp), usize::MAX).records(scratch)
     }
 
+    /// The same records in another codec, at its own default level: for a broker that does not know the batch's.
+    ///
+    /// # Errors
+    /// [`RecordError`], if the batch cannot be read back, or this build lacks the codec.
+    pub fn recompress(&self, codec: Codec, scratch: &mut CompressionScratch) -> Result<Self, RecordError> {
+        let records = self.read_back(scratch)?;
+        let mut options = WriterOptions::max_bytes(usize::MAX);
+        options.control = self.attributes.is_control();
+        let mut writer = BatchWriter::new(BytesMut::with_capacity(self.uncompressed_bytes), options);
+        for record in &records {
+            append_view(&mut writer, &record?).map_err(|_| unreadable())?;
+        }
+        seal(writer, codec, None, scratch)
+    }
+
     /// Splits the batch into batches of at most `max_bytes` each before compression, a record alone excepted: what
     /// a producer does when a broker says `MESSAGE_TOO_LARGE` (KIP-126).
     ///
@@ -218,26 +233,25 @@ impl SealedBatch {
             let full = append_view(&mut writer, &record);
             if full == Err(AppendError::Full) {
                 let part = std::mem::replace(&mut writer, fresh());
-                parts.push(self.reseal(part, level, scratch)?);
+                parts.push(seal(part, self.codec(), level, scratch)?);
                 append_view(&mut writer, &record).map_err(|_| unreadable())?;
             } else {
                 full.map_err(|_| unreadable())?;
             }
         }
-        parts.push(self.reseal(writer, level, scratch)?);
+        parts.push(seal(writer, self.codec(), level, scratch)?);
         Ok(parts)
     }
+}
 
-    fn reseal(
-        &self,
-        writer: BatchWriter,
-        level: Option<i32>,
-        scratch: &mut CompressionScratch,
-    ) -> Result<Self, RecordError> {
-        writer
-            .seal(self.codec(), level, scratch)
-            .map_err(|source| RecordError::Compression { base_offset: Offset(0), source })
-    }
+fn seal(
+    writer: BatchWriter,
+    codec: Codec,
+    level: Option<i32>,
+    scratch: &mut CompressionScratch,
+) -> Result<SealedBatch, RecordError> {
+    let sealed = writer.seal(codec, level, scratch);
+    sealed.map_err(|source| RecordError::Compression { base_offset: Offset(0), source })
 }
 
 fn append_view(writer: &mut BatchWriter, record: &crate::record::RecordView<'_>) -> Result<u32, AppendError> {

@@ -33,6 +33,11 @@ const ROWS: &[Row] = &[
         reason: "unlike Java, which fails it: a broker says this of a batch larger than a segment, and parts fit into one",
     },
     Row {
+        fits: |f| f.code == ErrorCode::UNSUPPORTED_COMPRESSION_TYPE && f.compressed,
+        verdict: Verdict::Recode,
+        reason: "another codec, or none, is known to the broker; Java fails the batch, and every one after it",
+    },
+    Row {
         fits: |f| f.code == GAP && f.stamped && !f.unresolved && !f.is_next,
         verdict: Verdict::Retry,
         reason: "a batch before it failed first; that one's retry closes the gap",
@@ -115,7 +120,7 @@ fn every_case() -> impl Iterator<Item = Facts> {
     let flag = |bits: u32, nth: u32| bits >> nth & 1 == 1;
     let either = |flag: bool, yes: i64, no: i64| Offset(if flag { yes } else { no });
     ErrorCode::ALL.iter().filter(|code| code.is_err()).flat_map(move |code| {
-        (0..1 << 8).map(move |bits| Facts {
+        (0..1 << 9).map(move |bits| Facts {
             code: *code,
             stamped: flag(bits, 0),
             transactional: flag(bits, 1),
@@ -125,6 +130,7 @@ fn every_case() -> impl Iterator<Item = Facts> {
             last_acked_offset: either(flag(bits, 5), 9, 20),
             log_start_offset: either(flag(bits, 6), 10, -1),
             records: if flag(bits, 7) { 1 } else { 3 },
+            compressed: flag(bits, 8),
         })
     })
 }
