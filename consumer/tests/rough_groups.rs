@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use courant_broker_mock::{Fault, MockCluster};
 use courant_client::Kafka;
-use courant_consumer::ConsumerBuilder;
 use courant_consumer::assignor::Assignor;
+use courant_consumer::{CloseOptions, ConsumerBuilder, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use futures_util::future::join_all;
@@ -86,8 +86,7 @@ impl Story {
                 // Whatever the brokers make of it: it is closed.
                 let _result = seat.consumer.close(ms(5_000)).await;
             }
-            // Its session has to end first.
-            4 if index < self.seats.len() && self.forgetful => drop(self.seats.swap_remove(index)),
+            4 if index < self.seats.len() && self.forgetful => vanish(self.seats.swap_remove(index)).await,
             5 if index < self.seats.len() && self.forgetful => {
                 let id = self.seats[index].consumer.group_metadata().unwrap().member_id;
                 let _unknown = self.cluster.expire_member("g", &id);
@@ -139,6 +138,12 @@ impl Story {
             assert!(all.insert(partition), "seed {seed}: {partition} has two owners");
         }
     }
+}
+
+/// It goes without a farewell: its session has to end first.
+async fn vanish(seat: Seat) {
+    // Whatever the brokers make of it: it is closed.
+    let _result = seat.consumer.close_with(CloseOptions::within(ms(1_000)).leave(Leave::Remain)).await;
 }
 
 async fn play(seed: u64) {
