@@ -87,7 +87,7 @@ mod tests {
         let value = json_value(5, 100);
         assert_eq!(
             String::from_utf8_lossy(&value),
-            "{\"id\":5,\"user\":\"user-19584\",\"event\":\"view\",\"ts\":1700000000185,\"amount\":155.85,\"tags\":[\"delta-80c2\",\"be"
+            "{\"id\":5,\"user\":\"user-19584\",\"event\":\"view\",\"ts\":1700000000185,\"amount\":155.85,\"tags\":[\"beta-f8be\",\"a"
         );
         assert_eq!(json_value(1023, 1024).len(), 1024);
     }
