@@ -13,6 +13,7 @@ use courant_broker_mock::{Fault, MockCluster};
 use courant_protocol::api::ApiKey;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::messages::metadata::MetadataRequestTopic;
 use courant_protocol::messages::produce::PartitionProduceData;
 use courant_protocol::messages::{FetchRequest, FindCoordinatorRequest, MetadataRequest, ProduceRequest};
 use courant_protocol::types::{NodeId, Offset};
@@ -248,6 +249,19 @@ async fn a_stale_broker_goes_on_with_its_old_view() {
     assert_eq!((leader(1).await, leader(2).await), (before, (3, 1)));
     cluster.fresh_metadata(NodeId(1)).unwrap();
     assert_eq!(leader(1).await, (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_broker_creates_no_topic_over_one_that_it_has_not_heard_of() {
+    let cluster = cluster();
+    cluster.stale_metadata(NodeId(1)).unwrap();
+    cluster.create_topic("late", 4).unwrap();
+    let late = MetadataRequestTopic { name: Some("late".into()), ..Default::default() };
+    let asked =
+        MetadataRequest { topics: Some(vec![late]), allow_auto_topic_creation: true, ..Default::default() };
+    let response = Client::connect(&cluster, 1).await.call(&asked, 9).await;
+    assert_eq!(response.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0);
+    assert_eq!(cluster.partition_count("late"), Some(4), "it is the one that was created");
 }
 
 #[tokio::test(start_paused = true)]

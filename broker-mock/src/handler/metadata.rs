@@ -125,7 +125,9 @@ fn unknown(
     if check_topic_name(name).is_err() {
         return refused(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    if request.allow_auto_topic_creation && cluster.config.is_on("auto.create.topics.enable") {
+    let creates = request.allow_auto_topic_creation && cluster.config.is_on("auto.create.topics.enable");
+    // A broker whose news are old may not know of a topic; the controller does, and creates none over it.
+    if creates && cluster.topic(name).is_none() {
         let partitions = cluster.config.count("num.partitions").max(1);
         let replication_factor = cluster.config.count("default.replication.factor").max(1);
         if replication_factor > cluster.alive().count() {
