@@ -37,6 +37,7 @@ mod send_batch;
 mod sink;
 mod sync;
 mod typed;
+mod typed_sink;
 mod unknown;
 
 pub use builder::{Acks, ProducerBuilder};
@@ -56,3 +57,4 @@ pub use record::{Record, RecordMetadata, RecordTopic};
 pub use send_batch::{SendBatch, SendBatchError};
 pub use sink::RecordSink;
 pub use typed::{TypedProducer, TypedRecord};
+pub use typed_sink::{TypedSendError, TypedSink};

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err, reason = "tests")]
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
+use courant_client::codec::{Codec, CodecContext, CodecError, Encoded, Utf8};
 use courant_client::{Error, ErrorKind};
-use courant_producer::{DeliveryFuture, MockProducer, Partitioner, Producer, Record, SendError};
+use courant_producer::{DeliveryFuture, MockProducer, Partitioner, Producer, Record, SendError, TypedRecord};
 use courant_protocol::types::UnixMillis;
 use futures_util::{FutureExt, SinkExt};
 
@@ -114,4 +116,48 @@ fn partitioners_sinks_and_typed_records_work_as_ever() {
     sink.send(record("d")).now_or_never().unwrap().unwrap();
     sink.close().now_or_never().unwrap().unwrap();
     assert_eq!(mock.history().len(), 4);
+}
+
+#[test]
+fn a_typed_record_that_cannot_be_encoded_comes_back_and_nothing_of_it_is_sent() {
+    let mock = MockProducer::new();
+    let typed = mock.producer().typed::<String, String>(Utf8, Short);
+    let (good, bad) =
+        (TypedRecord::to("t").value("ok".to_owned()), TypedRecord::to("t").value("too long".to_owned()));
+    let refused = typed.send_batch([&good, &bad]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "record 1 of the batch cannot be encoded (topic t): the record's value cannot be encoded (topic t): Short: too long"
+    );
+    let mut sink = typed.sink();
+    let refused = sink.send(bad.clone()).now_or_never().unwrap().unwrap_err();
+    assert_eq!(refused.to_string(), "the record's value cannot be encoded (topic t): Short: too long");
+    assert_eq!(refused.typed, Some(bad));
+    sink.send(good.clone()).now_or_never().unwrap().unwrap();
+    typed.send_batch([&good]).unwrap().now_or_never().unwrap().unwrap();
+    mock.refuse_next(late());
+    sink.feed(good).now_or_never().unwrap().unwrap();
+    let refused = sink.flush().now_or_never().unwrap().unwrap_err();
+    assert_eq!((refused.typed.is_none(), refused.encoded), (true, Some(record("ok"))));
+    assert_eq!(mock.history(), [record("ok"), record("ok")]);
+}
+
+/// Texts of a few bytes.
+#[derive(Clone)]
+struct Short;
+
+impl Codec<String> for Short {
+    fn encode(&self, text: &String, _: &CodecContext<'_>, out: &mut BytesMut) -> Result<Encoded, CodecError> {
+        match text.len() {
+            0..4 => {
+                out.extend_from_slice(text.as_bytes());
+                Ok(Encoded::Bytes)
+            }
+            _ => Err(CodecError::value(self.name(), "too long")),
+        }
+    }
+
+    fn decode(&self, _: Bytes, _: &CodecContext<'_>) -> Result<String, CodecError> {
+        Err(CodecError::value(self.name(), "never read"))
+    }
 }
