@@ -221,6 +221,24 @@ fn bytes_that_do_not_shrink_are_sent_as_they_are() {
 }
 
 #[test]
+fn a_sum_that_is_kept_up_is_that_of_the_whole() {
+    for codec in built_codecs() {
+        let batches = [false, true].map(|uncompressed| {
+            let options = WriterOptions::max_bytes(64 << 10).uncompressed(uncompressed);
+            let mut writer = BatchWriter::new(BytesMut::new(), options);
+            // Records from a few bytes to more than the step in which sums are kept up.
+            for size in 0..100 {
+                Plain::of(size, &vec![b'x'; size as usize * 97]).append(&mut writer).ok();
+            }
+            writer.seal(codec, None, &mut CompressionScratch::new()).unwrap().to_bytes(&Stamp::default())
+        });
+        let [at_the_end, kept_up] = &batches;
+        assert_eq!(kept_up, at_the_end, "{codec}");
+        assert!(Batches::new(kept_up.clone(), ReadOptions::default()).all(|batch| batch.is_ok()));
+    }
+}
+
+#[test]
 fn buffers_come_back_for_the_next_batch() {
     let mut scratch = CompressionScratch::new();
     let mut writer = BatchWriter::new(BytesMut::with_capacity(4096), WriterOptions::default());

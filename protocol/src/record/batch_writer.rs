@@ -5,11 +5,14 @@ use crate::compression::{Codec, CompressionError, CompressionScratch};
 use crate::record::crc::Shift;
 use crate::record::header::{Attributes, BATCH_OVERHEAD};
 use crate::record::sealed::SealedBatch;
-use crate::record::varint;
+use crate::record::varint::{self, Packed};
 use crate::types::UnixMillis;
 
 /// What a record takes at most beyond its key, value and headers: varints of 5, 10 and 5 bytes, and the attributes.
 const MAX_RECORD_OVERHEAD: usize = 21;
+
+/// So many bytes are summed up at a time: few enough to be in the nearest cache still, enough for the sum's fast path.
+const SUM_STEP_BYTES: usize = 4 << 10;
 
 /// No headers, for records that have none.
 pub const NO_HEADERS: [(&str, Option<&[u8]>); 0] = [];
@@ -22,11 +25,14 @@ pub struct WriterOptions {
     pub max_bytes: usize,
     /// Whether the batch holds a control record, which only brokers write.
     pub control: bool,
+    /// Whether the batch will go out as it is written. Its checksum is then kept up while it grows, over bytes that are
+    /// still in the nearest cache, instead of once over all of it by whoever seals it.
+    pub uncompressed: bool,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { max_bytes: i32::MAX as usize, control: false }
+        Self { max_bytes: i32::MAX as usize, control: false, uncompressed: false }
     }
 }
 
@@ -39,6 +45,12 @@ impl WriterOptions {
     /// A batch of user records of at most `max_bytes`.
     pub fn max_bytes(max_bytes: usize) -> Self {
         Self { max_bytes, ..Self::default() }
+    }
+
+    /// The same for a batch that will not be compressed.
+    #[must_use]
+    pub fn uncompressed(self, uncompressed: bool) -> Self {
+        Self { uncompressed, ..self }
     }
 }
 
@@ -98,6 +110,9 @@ pub struct BatchWriter {
     count: u32,
     base_timestamp: UnixMillis,
     max_timestamp: UnixMillis,
+    /// How much of the body is summed up already, and what that came to.
+    summed: usize,
+    crc: u32,
 }
 
 impl BatchWriter {
@@ -110,6 +125,8 @@ impl BatchWriter {
             count: 0,
             base_timestamp: UnixMillis::NONE,
             max_timestamp: UnixMillis::NONE,
+            summed: 0,
+            crc: 0,
         }
     }
 
@@ -137,25 +154,37 @@ impl BatchWriter {
             .checked_sub(base_timestamp.0)
             .ok_or(AppendError::Timestamp { timestamp, base_timestamp })?;
         let (header_count, headers_size) = measure(headers.clone());
-        let body_size = 1
-            + varint::size(timestamp_delta)
-            + varint::size(i64::from(self.count))
-            + varint::size_of_bytes(key)
-            + varint::size_of_bytes(value)
+        let time = Packed::varint(timestamp_delta);
+        // An index and a length have five bytes at most, so that each of these fits.
+        let place_and_key = Packed::varint(i64::from(self.count)).then(Packed::length_of(key));
+        let value_length = Packed::length_of(value);
+        let body_size = Packed::ZERO.len()
+            + time.len()
+            + place_and_key.len()
+            + key.map_or(0, <[u8]>::len)
+            + value_length.len()
+            + value.map_or(0, <[u8]>::len)
             + varint::size(header_count)
             + headers_size;
-        self.admit(body_size + varint::size(body_size as i64))?;
+        let size = Packed::varint(body_size as i64);
+        self.admit(body_size + size.len())?;
 
-        varint::append(&mut self.body, body_size as i64);
-        self.body.extend_from_slice(&[0]);
-        varint::append(&mut self.body, timestamp_delta);
-        varint::append(&mut self.body, i64::from(self.count));
-        self.append_bytes(key);
-        self.append_bytes(value);
-        if header_count == 0 {
-            self.body.extend_from_slice(&[0]);
-        } else {
-            self.append_headers(header_count, headers);
+        // The size, the attributes, and a time that is not far off its batch's.
+        size.then(Packed::ZERO).append_to(&mut self.body);
+        time.append_to(&mut self.body);
+        place_and_key.append_to(&mut self.body);
+        self.body.extend_from_slice(key.unwrap_or_default());
+        value_length.append_to(&mut self.body);
+        self.body.extend_from_slice(value.unwrap_or_default());
+        Packed::varint(header_count).append_to(&mut self.body);
+        if header_count > 0 {
+            for (key, value) in headers {
+                varint::append_bytes(&mut self.body, Some(key.as_ref()));
+                varint::append_bytes(&mut self.body, value);
+            }
+        }
+        if self.options.uncompressed && self.body.len() - self.summed >= SUM_STEP_BYTES {
+            self.sum_up();
         }
 
         let index = self.count;
@@ -176,27 +205,15 @@ impl BatchWriter {
             let alone = size.saturating_add(BATCH_OVERHEAD) > i32::MAX as usize;
             return Err(if alone { AppendError::TooLarge { size_bytes: size } } else { AppendError::Full });
         }
-        self.body.reserve(size);
+        self.body.reserve(size + Packed::SLACK);
         Ok(())
     }
 
-    fn append_headers<'h, K: AsRef<[u8]>>(
-        &mut self,
-        count: i64,
-        headers: impl Iterator<Item = (K, Option<&'h [u8]>)>,
-    ) {
-        varint::append(&mut self.body, count);
-        for (key, value) in headers {
-            self.append_bytes(Some(key.as_ref()));
-            self.append_bytes(value);
-        }
-    }
-
-    /// Appends bytes behind their length, -1 for null.
-    #[inline]
-    fn append_bytes(&mut self, bytes: Option<&[u8]>) {
-        varint::append(&mut self.body, bytes.map_or(-1, varint::length));
-        self.body.extend_from_slice(bytes.unwrap_or_default());
+    /// Sums up what was appended since the last time.
+    fn sum_up(&mut self) {
+        let fresh = self.body.get(self.summed..).unwrap_or_default();
+        self.crc = crc32c::crc32c_append(self.crc, fresh);
+        self.summed = self.body.len();
     }
 
     /// How many bytes the batch would grow by at most if this record were appended.
@@ -268,6 +285,7 @@ impl BatchWriter {
         let mut spare = None;
         let body = if codec == Codec::None || self.body.is_empty() {
             codec = Codec::None;
+            self.sum_up();
             self.body.freeze()
         } else {
             let mut output = std::mem::take(&mut scratch.output);
@@ -276,9 +294,11 @@ impl BatchWriter {
                 let body = bytes::Bytes::copy_from_slice(&output);
                 self.body.clear();
                 spare = Some(self.body);
+                self.crc = crc32c::crc32c(&body);
                 body
             } else {
                 codec = Codec::None;
+                self.sum_up();
                 self.body.freeze()
             };
             scratch.keep(output);
@@ -287,7 +307,7 @@ impl BatchWriter {
         };
         let control = if self.options.control { Attributes::CONTROL } else { 0 };
         Ok(SealedBatch {
-            body_crc: crc32c::crc32c(&body),
+            body_crc: self.crc,
             body_shift: Shift::bytes(body.len()),
             body,
             attributes: Attributes(codec.id() | control),
@@ -310,6 +330,7 @@ fn measure<'h, K: AsRef<[u8]>>(headers: impl Iterator<Item = (K, Option<&'h [u8]
 
 /// The size of a batch with this record alone, at most (Java's `AbstractRecords.estimateSizeInBytesUpperBound`):
 /// what `max.request.size` is held against.
+#[inline]
 pub fn record_size_upper_bound<'h, K, H>(key: Option<&[u8]>, value: Option<&[u8]>, headers: H) -> usize
 where
     K: AsRef<[u8]>,

@@ -9,7 +9,7 @@ use crate::compression::{Codec, CompressionScratch};
 use crate::record::batch::Batch;
 use crate::record::error::RecordError;
 use crate::record::header::{Attributes, BATCH_OVERHEAD, BatchHeader, CRC_FROM};
-use crate::record::varint;
+use crate::record::varint::{self, Packed};
 use crate::record::view::RecordView;
 use crate::types::UnixMillis;
 
@@ -85,25 +85,18 @@ fn body(header: &BatchHeader, records: &[RecordView<'_>]) -> BytesMut {
             + varint::size_of_bytes(record.value)
             + varint::size(count)
             + headers_size;
-        varint::append(&mut body, i64::try_from(size).unwrap_or(i64::MAX));
-        body.extend_from_slice(&[0]);
-        varint::append(&mut body, time);
-        varint::append(&mut body, offset);
-        append_bytes(&mut body, record.key);
-        append_bytes(&mut body, record.value);
-        varint::append(&mut body, count);
+        Packed::varint(i64::try_from(size).unwrap_or(i64::MAX)).then(Packed::ZERO).append_to(&mut body);
+        Packed::varint(time).append_to(&mut body);
+        Packed::varint(offset).append_to(&mut body);
+        varint::append_bytes(&mut body, record.key);
+        varint::append_bytes(&mut body, record.value);
+        Packed::varint(count).append_to(&mut body);
         for header in record.headers() {
-            append_bytes(&mut body, Some(header.key));
-            append_bytes(&mut body, header.value);
+            varint::append_bytes(&mut body, Some(header.key));
+            varint::append_bytes(&mut body, header.value);
         }
     }
     body
-}
-
-/// Bytes behind their length, -1 for null.
-fn append_bytes(body: &mut BytesMut, bytes: Option<&[u8]>) {
-    varint::append(body, bytes.map_or(-1, varint::length));
-    body.extend_from_slice(bytes.unwrap_or_default());
 }
 
 /// Compressed as the batch was.

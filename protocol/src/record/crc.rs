@@ -2,7 +2,7 @@
 //!
 //! Appending n zero bits to what was summed multiplies the sum by x^n modulo the polynomial. So the sum of `a ++ b`
 //! is `sum(a) · x^(8·len(b)) + sum(b)`. The power depends on the body alone and is kept with it; what is left per
-//! header is one multiplication.
+//! header is one multiplication. The power itself is the product of one table entry for each byte of the length.
 
 /// The polynomial of CRC-32C, lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -10,19 +10,19 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// x^0.
 const ONE: u32 = 1 << 31;
 
-/// x^(2^n), for n from 0.
-const POWERS: [u32; 40] = powers();
+/// x^(8·n·256^k) in row k and column n: the shift by a length of which byte k is n.
+static POWERS: [[u32; 256]; 4] = powers();
 
 /// What a sum is multiplied by when `bytes` more bytes follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shift(u32);
 
 impl Shift {
-    /// The shift by so many bytes.
+    /// The shift by so many bytes; a batch's size is an `i32`.
     pub(super) fn bytes(bytes: usize) -> Self {
-        let bits = (bytes as u64).wrapping_mul(8);
-        let ones = POWERS.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
-        Self(ones.fold(ONE, |product, (_, power)| multiply(*power, product)))
+        let places = POWERS.iter().zip(bytes.to_le_bytes()).filter(|(_, byte)| *byte != 0);
+        let powers = places.map(|(row, byte)| row.get(usize::from(byte)).copied().unwrap_or(ONE));
+        Self(powers.reduce(multiply).unwrap_or(ONE))
     }
 
     /// The sum of two pieces, the second of which is as long as the shift.
@@ -44,12 +44,19 @@ const fn multiply(a: u32, mut b: u32) -> u32 {
 }
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where an index out of bounds is an error")]
-const fn powers() -> [u32; 40] {
-    let mut powers = [ONE >> 1; 40];
-    let mut n = 1;
-    while n < powers.len() {
-        powers[n] = multiply(powers[n - 1], powers[n - 1]);
-        n += 1;
+const fn powers() -> [[u32; 256]; 4] {
+    let mut powers = [[ONE; 256]; 4];
+    // x^8, the shift by one byte; then that by 256, by 65,536, and so on.
+    let mut unit = ONE >> 8;
+    let mut k = 0;
+    while k < powers.len() {
+        let mut n = 1;
+        while n < 256 {
+            powers[k][n] = multiply(powers[k][n - 1], unit);
+            n += 1;
+        }
+        unit = multiply(powers[k][255], unit);
+        k += 1;
     }
     powers
 }

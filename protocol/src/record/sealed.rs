@@ -223,7 +223,7 @@ impl SealedBatch {
         scratch: &mut CompressionScratch,
     ) -> Result<Vec<Self>, RecordError> {
         let records = self.read_back(scratch)?;
-        let options = WriterOptions { max_bytes, control: self.attributes.is_control() };
+        let options = WriterOptions { max_bytes, control: self.attributes.is_control(), uncompressed: false };
         let fresh =
             || BatchWriter::new(BytesMut::with_capacity(max_bytes.min(self.uncompressed_bytes)), options);
         let mut writer = fresh();

@@ -43,25 +43,79 @@ pub(super) const fn length(bytes: &[u8]) -> i64 {
     bytes.len() as i64
 }
 
-/// Appends `value`.
-#[inline]
-pub(super) fn append(buffer: &mut BytesMut, value: i64) {
-    let bits = zigzag(value);
-    if bits < 1 << 7 {
-        buffer.extend_from_slice(&[bits as u8]);
-    } else if bits < 1 << 14 {
-        buffer.extend_from_slice(&[bits as u8 | 0x80, (bits >> 7) as u8]);
-    } else {
-        append_long(buffer, bits);
+/// The bytes of some numbers in a register: up to sixteen, the first of them lowest.
+///
+/// They are stored at once, at a fixed size, which is one instruction where a byte or two at a time would each be a
+/// check and a call of `memcpy`; what was stored too much is cut off again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    bytes: u128,
+    len: usize,
+}
+
+impl Packed {
+    /// How much room a buffer should have beyond what is written, so that a store never makes it grow.
+    pub(super) const SLACK: usize = 16;
+
+    /// A byte that is zero.
+    pub(super) const ZERO: Self = Self { bytes: 0, len: 1 };
+
+    /// A varint, which takes ten bytes at most.
+    #[inline]
+    pub(super) fn varint(value: i64) -> Self {
+        let bits = zigzag(value);
+        if bits < 1 << 7 {
+            Self { bytes: u128::from(bits), len: 1 }
+        } else if bits < 1 << 14 {
+            Self { bytes: u128::from(bits & 0x7f | 0x80 | (bits >> 7) << 8), len: 2 }
+        } else {
+            Self::long(bits)
+        }
+    }
+
+    #[cold]
+    fn long(mut bits: u64) -> Self {
+        let mut packed = Self { bytes: 0, len: 0 };
+        while bits >= 0x80 {
+            packed = packed.then(Self { bytes: u128::from(bits & 0x7f | 0x80), len: 1 });
+            bits >>= 7;
+        }
+        packed.then(Self { bytes: u128::from(bits), len: 1 })
+    }
+
+    /// The length of `bytes` as a varint, -1 for null.
+    #[inline]
+    pub(super) fn length_of(bytes: Option<&[u8]>) -> Self {
+        Self::varint(bytes.map_or(-1, length))
+    }
+
+    /// How many bytes there are.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// These bytes and those of `next` behind them; together they may be sixteen.
+    #[inline]
+    pub(super) fn then(self, next: Self) -> Self {
+        debug_assert!(self.len + next.len <= 16, "more than a register holds");
+        Self { bytes: self.bytes | next.bytes << (8 * self.len), len: self.len + next.len }
+    }
+
+    /// Stores them at the end of `buffer`.
+    #[inline]
+    pub(super) fn append_to(self, buffer: &mut BytesMut) {
+        let end = buffer.len() + self.len;
+        buffer.extend_from_slice(&self.bytes.to_le_bytes());
+        buffer.truncate(end);
     }
 }
 
-fn append_long(buffer: &mut BytesMut, mut bits: u64) {
-    while bits >= 0x80 {
-        buffer.extend_from_slice(&[bits as u8 | 0x80]);
-        bits >>= 7;
-    }
-    buffer.extend_from_slice(&[bits as u8]);
+/// Appends bytes behind their length, -1 for null.
+#[inline]
+pub(super) fn append_bytes(buffer: &mut BytesMut, bytes: Option<&[u8]>) {
+    Packed::length_of(bytes).append_to(buffer);
+    buffer.extend_from_slice(bytes.unwrap_or_default());
 }
 
 /// A place in bytes that are being read; every step is checked.
@@ -171,7 +225,7 @@ mod tests {
 
     fn written(value: i64) -> Vec<u8> {
         let mut buffer = BytesMut::new();
-        append(&mut buffer, value);
+        Packed::varint(value).append_to(&mut buffer);
         buffer.to_vec()
     }
 
