@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
         .context("usage: courant-probe produce|consume|list|offsets|member|stream BOOTSTRAP …")?;
     let kafka = Kafka::connect(bootstrap).await?;
     match arguments.as_slice() {
-        ["produce", _, topic, codec] => produce::run(&kafka, topic, codec).await,
+        ["produce", _, topic, codec, settings @ ..] => produce::run(&kafka, topic, codec, settings).await,
         ["consume", _, topic, count] => read::consume(&kafka, topic, count.parse()?).await,
         ["list", _] => read::list(&kafka).await,
         ["stream", _, application, input, output] => stream::run(&kafka, application, input, output).await,

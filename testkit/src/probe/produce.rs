@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use courant_client::Kafka;
 use courant_producer::{DeliveryFuture, Producer};
 use courant_protocol::types::TopicName;
@@ -14,9 +14,14 @@ use crate::line;
 /// Records are collected this long, so that batches hold enough to be worth a codec.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// Writes the records of standard input to a topic.
-pub(crate) async fn run(kafka: &Kafka, topic: &str, codec: &str) -> Result<()> {
-    let producer = Producer::builder(kafka).linger(LINGER).set("compression.type", codec).start().await?;
+/// Writes the records of standard input to a topic; `settings` are further properties, `NAME=VALUE`.
+pub(crate) async fn run(kafka: &Kafka, topic: &str, codec: &str, settings: &[&str]) -> Result<()> {
+    let mut builder = Producer::builder(kafka).linger(LINGER).set("compression.type", codec);
+    for setting in settings {
+        let (name, value) = setting.split_once('=').context("a setting is NAME=VALUE")?;
+        builder = builder.set(name, value);
+    }
+    let producer = builder.start().await?;
     let topic = TopicName::from(topic);
     let (deliveries, told) = unbounded_channel();
     let teller = tokio::spawn(tell(told));

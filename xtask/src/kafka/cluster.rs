@@ -131,6 +131,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// Asks a node to end in good order: it hands its partitions over first.
+    pub(crate) fn stop_node(&mut self, node: usize) -> Result<()> {
+        let pid = self.pid(node)?;
+        ensure!(pid != 0, "node {node} does not run");
+        signal("TERM", pid)?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        while is_running(pid) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        ensure!(!is_running(pid), "node {node} did not end in good order");
+        self.set_pid(node, 0)
+    }
+
+    /// Lets a node stand still with its connections open, as a long pause of its memory's collector would.
+    pub(crate) fn pause(&self, node: usize) -> Result<()> {
+        signal("STOP", self.pid(node)?)
+    }
+
+    /// Lets a paused node go on.
+    pub(crate) fn resume(&self, node: usize) -> Result<()> {
+        signal("CONT", self.pid(node)?)
+    }
+
     /// Starts a node again with its storage and ports.
     pub(crate) fn restart(&mut self, node: usize) -> Result<()> {
         if self.pid(node)? != 0 {

@@ -34,7 +34,7 @@ pub(crate) enum Part {
     Kafka,
     /// Every foreign client on the mock and on Kafka
     Foreign,
-    /// Ten minutes of killed nodes
+    /// Ten minutes of killed, paused and stopped nodes
     Kill,
     /// Every driver of the benchmark, other people's too, once with few records
     Bench,
