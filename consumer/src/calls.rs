@@ -1,5 +1,5 @@
 //! Requests of the driver on the client's shared connections: questions about offsets, commits, membership.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub(crate) enum CallDone {
     Left(Result<LeaveGroupResponse, courant_client::Error>),
     /// The cluster's topics.
     Topics(Result<Vec<TopicName>, Error>),
+    /// What the members of the group have in a generation; none while it rebalances.
+    Shares(i32, Result<Option<BTreeSet<TopicPartition>>, Error>),
 }
 
 /// One call per broker and kind of question.
@@ -157,6 +159,15 @@ pub(crate) fn listing(kafka: &Kafka, without_internal: bool, now: Instant) -> Ca
             let topics = answer.topics.into_iter().filter(|topic| !(topic.is_internal && without_internal));
             topics.filter_map(|topic| Some(TopicName::from(&*topic.name?))).collect()
         }))
+    })
+}
+
+/// Asks the coordinator of a group what its members have.
+pub(crate) fn shares(kafka: &Kafka, group: &str, generation_id: i32, now: Instant) -> Call {
+    let (kafka, group) = (kafka.clone(), group.to_owned());
+    let deadline = now + kafka.settings().request_timeout;
+    Box::pin(async move {
+        CallDone::Shares(generation_id, lookup::ask_shares(kafka.cluster(), &group, deadline).await)
     })
 }
 

@@ -1,9 +1,10 @@
 //! Questions to brokers that need no state of the consumer: offsets by time, committed offsets, ends of epochs.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Instant;
 
 use courant_client::{CallOptions, Cluster, CoordinatorKind, Kafka, Target};
+use courant_protocol::embedded::Assignment;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{ConsumerGroupMetadata, LeaderEpoch, NodeId, TopicPartition, UnixMillis};
 
@@ -65,6 +66,33 @@ pub(crate) async fn ask_committed(
         }
         Error::from_code(code, format!("cannot read what group {group} has committed"))
     })
+}
+
+/// Asks the group's coordinator once what its members have; none while the group rebalances.
+pub(crate) async fn ask_shares(
+    cluster: &Cluster,
+    group: &str,
+    deadline: Instant,
+) -> Result<Option<BTreeSet<TopicPartition>>, Error> {
+    let target = Target::Coordinator(CoordinatorKind::Group, group.to_owned());
+    let request = |_| requests::shares_request(group);
+    let (response, _) = cluster.call_by_version(target, request, CallOptions::until(deadline)).await?;
+    let shares = requests::shares_answer(response).map_err(|code| {
+        if code.refreshes_coordinator() {
+            cluster.forget_coordinator(CoordinatorKind::Group, group);
+        }
+        Error::from_code(code, format!("cannot read what the members of group {group} have"))
+    })?;
+    let Some(shares) = shares else { return Ok(None) };
+    let mut owned = BTreeSet::new();
+    for share in shares.into_iter().filter(|share| !share.is_empty()) {
+        let share = Assignment::decode(share).map_err(|error| {
+            let what = format!("the share of a member of group {group} cannot be read");
+            Error::new(ErrorKind::Membership, what).because(error)
+        })?;
+        owned.extend(share.partitions);
+    }
+    Ok(Some(owned))
 }
 
 /// Sends one commit to the group's coordinator.

@@ -28,7 +28,7 @@ impl Driver {
         let division = electing.divide(&view_of(&snapshot, &topics, true));
         let mut reading = self.shared.reading();
         let view = view_of(&snapshot, &topics, reading.watches_racks());
-        reading.elected_from(now, division, view);
+        reading.elected_from(now, division, view, electing.keeps_shares());
         reading.poll_group(now);
     }
 
@@ -54,6 +54,9 @@ impl Driver {
         }
         if reading.poll_listing(now) {
             self.calls.push(calls::listing(&self.kafka, settings.exclude_internal_topics, now));
+        }
+        if let Some(generation) = reading.poll_inspection(now) {
+            self.calls.push(calls::shares(&self.kafka, group, generation, now));
         }
         while let Some(request) = reading.poll_membership(now) {
             if matches!(request, ClassicRequest::Join(..) | ClassicRequest::Sync(..)) {
@@ -93,9 +96,13 @@ impl Reading {
 
     /// Hands the answer to a member's request to the machine that asked.
     pub(crate) fn handle_member_answer(&mut self, now: Instant, done: CallDone, jitter: f64) {
-        if let CallDone::Topics(topics) = done {
-            return self.handle_listing(now, topics, jitter);
-        }
+        let done = match done {
+            CallDone::Topics(topics) => return self.handle_listing(now, topics, jitter),
+            CallDone::Shares(generation, shares) => {
+                return self.handle_shares(now, generation, shares, jitter);
+            }
+            done => done,
+        };
         let Some(group) = &mut self.group else { return };
         let classic = &mut group.classic;
         match done {
@@ -109,7 +116,7 @@ impl Reading {
                 }
                 classic.handle_left();
             }
-            CallDone::Answers(..) | CallDone::Commit(_) | CallDone::Topics(_) => {}
+            CallDone::Answers(..) | CallDone::Commit(_) | CallDone::Topics(_) | CallDone::Shares(..) => {}
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Kafka's messages from and to the consumer's own words; the only file that knows how versions differ.
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use courant_protocol::messages::fetch::{
     AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic,
     PartitionData,
@@ -36,6 +38,9 @@ pub(crate) const FETCH_BY_ID: i16 = 13;
 const OFFSETS_BY_ID: i16 = 10;
 /// The first version of OffsetFetch that asks for several groups.
 const OFFSET_FETCH_GROUPS: i16 = 8;
+
+/// What brokers call a group that does not rebalance.
+const STABLE: &str = "Stable";
 
 /// Where a broker sits for which no replica id is given: a client.
 const CLIENT: i32 = -1;
@@ -399,4 +404,17 @@ fn committed(error: i16, offset: i64, epoch: i32, metadata: Option<Str>) -> Comm
         metadata: metadata.map(|text| text.to_string()).unwrap_or_default(),
     };
     Ok(Some(committed).filter(|committed| committed.offset.0 >= 0))
+}
+
+/// Asks what the members of a group have.
+pub(crate) fn shares_request(group: &str) -> DescribeGroupsRequest {
+    DescribeGroupsRequest { groups: vec![Str::from(group)], include_authorized_operations: false }
+}
+
+/// The shares of a group's members, as its leader wrote them; none where it is not `Stable`, for then nobody has any.
+pub(crate) fn shares_answer(response: DescribeGroupsResponse) -> Result<Option<Vec<Bytes>>, ErrorCode> {
+    let Some(group) = response.groups.into_iter().next() else { return Ok(None) };
+    ErrorCode(group.error_code).into_result()?;
+    let shares = group.members.into_iter().map(|member| member.member_assignment);
+    Ok((&*group.group_state == STABLE).then(|| shares.collect()))
 }

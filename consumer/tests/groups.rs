@@ -274,6 +274,34 @@ fn a_topic_that_grows_is_divided_anew() {
 }
 
 #[test]
+fn a_topic_that_grew_while_the_static_leader_was_away_is_divided_anew() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let named = |name: &str| member(&kafka).group_instance_id(name).assignors([Assignor::Range]);
+        let (mut one, mut two) = (Seat::take(named("one")).await, Seat::take(named("two")).await);
+        together([&mut one, &mut two], ms(10_000)).await;
+        let group = cluster.group("g").unwrap();
+        let leader = group.members.iter().find(|member| Some(&member.member_id) == group.leader.as_ref());
+        let name = leader.unwrap().instance_id.clone().unwrap();
+        let (leader, mut other) = if name == "one" { (one, two) } else { (two, one) };
+        leader.consumer.close(ms(5_000)).await.unwrap();
+        cluster.add_partitions("a", 2).unwrap();
+        kafka.cluster().refresh("the test has changed the topic");
+        other.run(ms(5_000)).await;
+        assert!(other.owns().len() < 3, "only the leader watches: {:?}", other.owns());
+
+        let mut again = Seat::take(named(&name)).await;
+        together([&mut again, &mut other], ms(10_000)).await;
+        let mut shared = [again.owns(), other.owns()].concat();
+        shared.sort_unstable();
+        assert_eq!(shared, [0, 1, 2, 3, 4]);
+        assert_eq!(cluster.group("g").unwrap().generation, group.generation + 1, "one rebalance is enough");
+        assert_eq!(requests_of(&cluster, ApiKey::DescribeGroups), 1);
+    });
+}
+
+#[test]
 fn a_topic_that_comes_later_is_found() {
     run(async {
         let cluster = cluster(|builder| builder);

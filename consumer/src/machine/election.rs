@@ -53,6 +53,11 @@ impl Electing {
         self.members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect()
     }
 
+    /// Whether the shares that were given before stay (KIP-814).
+    pub(crate) fn keeps_shares(&self) -> bool {
+        self.skip
+    }
+
     /// Each member's share. Runs outside of all locks, since the assignor may be the application's, and may take its time.
     pub(crate) fn divide(&self, cluster: &GroupCluster) -> Result<BTreeMap<String, Bytes>, Error> {
         if self.skip {

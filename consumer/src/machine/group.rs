@@ -9,6 +9,7 @@ use courant_protocol::types::{ConsumerGroupMetadata, TopicName, TopicPartition};
 
 use super::election::Electing;
 use super::pattern::Pattern;
+use super::returning::Inspection;
 use crate::assignor::{GroupCluster, LastAssignment, PartitionAssignor, RebalanceProtocol};
 use crate::error::Error;
 use crate::listener::Change;
@@ -119,6 +120,8 @@ pub(crate) struct Group {
     pub(crate) group_topics: BTreeSet<TopicName>,
     pub(crate) watched: Option<GroupCluster>,
     pub(crate) leads: bool,
+    /// As a leader that took over shares which it did not give.
+    pub(crate) inspection: Option<Inspection>,
     /// Whether the view of the cluster has to be compared with [`Self::watched`].
     pub(crate) view_changed: bool,
     pub(crate) activity: Activity,
@@ -151,6 +154,7 @@ impl Group {
             group_topics: BTreeSet::new(),
             watched: None,
             leads: false,
+            inspection: None,
             view_changed: false,
             activity: Activity::Busy(now),
             stalled: false,
@@ -187,6 +191,7 @@ impl Group {
         let protocols = protocols.collect();
         self.joined_topics = topics;
         self.leads = false;
+        self.inspection = None;
         protocols
     }
 
@@ -227,11 +232,13 @@ impl Group {
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let unknown = matches!(self.activity, Activity::Waiting(None)) && self.is_subscribed();
         let bound = unknown.then(|| now.checked_add(self.settings.max_poll_interval)).flatten();
+        let inspection = self.inspection.as_ref().filter(|_| self.classic.is_stable());
         let times = [
             self.classic.next_deadline(),
             self.stalls_at().or(bound),
             self.letting_go,
             self.pattern.as_ref().and_then(|pattern| pattern.due),
+            inspection.and_then(Inspection::due),
             self.departure.map(|departure| departure.deadline),
         ];
         times.into_iter().flatten().min()

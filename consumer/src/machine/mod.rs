@@ -8,6 +8,7 @@
 //! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
 //! | `commit` | in which order offsets reach the coordinator |
 //! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
+//! | `returning` | whether what a group was given before its static leader came back is everything |
 //! | `pattern` | which topics are subscribed to where they are chosen by their names |
 pub(crate) mod buffer;
 pub(crate) mod commit;
@@ -22,6 +23,7 @@ pub(crate) mod position;
 pub(crate) mod reading;
 mod rebalance;
 pub(crate) mod reset;
+pub(crate) mod returning;
 pub(crate) mod stretch;
 pub(crate) mod subscription;
 

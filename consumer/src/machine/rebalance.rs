@@ -15,6 +15,7 @@ use courant_protocol::types::{TopicName, TopicPartition};
 use super::election::Electing;
 use super::group::{Activity, Departure, Group, Notice, Outcome, Then};
 use super::reading::Reading;
+use super::returning::Inspection;
 use crate::assignor::{GroupCluster, LastAssignment, PartitionAssignor, RebalanceProtocol};
 use crate::error::{Error, ErrorKind};
 use crate::listener::Change;
@@ -289,15 +290,18 @@ impl Reading {
         if ready { group.electing.take() } else { None }
     }
 
-    /// Takes the division that was made, and of what (`view`).
+    /// Takes the division that was made, and of what (`view`); one that was left as it was (`kept`) may be of less.
     pub(crate) fn elected_from(
         &mut self,
         now: Instant,
         division: Result<BTreeMap<String, Bytes>, Error>,
         view: GroupCluster,
+        kept: bool,
     ) {
         if let Some(group) = &mut self.group {
             group.watched = Some(view);
+            let generation_id = group.classic.member().generation_id;
+            group.inspection = kept.then(|| Inspection::of(generation_id, now));
         }
         self.elected(now, division);
     }

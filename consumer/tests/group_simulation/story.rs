@@ -130,8 +130,8 @@ fn write(cluster: &MockCluster, count: i64) -> Outcome<()> {
 /// Waits until everything is owned and handed out; fails with the first thing that is wrong.
 ///
 /// One thing nobody but Kafka could mend: a static member that dies between being told to let go of a partition and letting
-/// go of it comes back without a rebalance, with what it was to keep (KIP-345). The partition waits for the next rebalance,
-/// with Java's consumers too; here it comes after half of the time.
+/// go of it comes back without a rebalance, with what it was to keep (KIP-345). Unless it leads the group, and looks, the
+/// partition waits for the next rebalance, with Java's consumers too; here it comes after half of the time.
 async fn rest(sim: &Sim, plan: &Plan, cluster: &MockCluster, ledger: &Arc<Mutex<Ledger>>) -> Outcome<()> {
     let start = sim.elapsed();
     let mut may_be_stranded = plan.are_static && plan.assignors == [Assignor::CooperativeSticky];

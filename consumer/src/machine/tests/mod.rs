@@ -3,6 +3,7 @@ mod commits;
 mod electing;
 mod fetching;
 mod placing;
+mod returning;
 mod world;
 
 #[path = "../../../tests/batches/mod.rs"]
