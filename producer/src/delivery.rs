@@ -9,7 +9,7 @@ use bytes::Bytes;
 use courant_client::Error;
 use courant_protocol::types::{TopicPartition, UnixMillis};
 
-use crate::append::{Appended, Completion, Delivered, Undelivered, Watcher};
+use crate::append::{Appended, Completion, Delivered, Undelivered, Waiter, Watcher};
 use crate::{Record, RecordMetadata, SendError};
 
 /// Tells where a record was written, or why not.
@@ -27,16 +27,17 @@ use crate::{Record, RecordMetadata, SendError};
 #[must_use = "only this tells whether the record was written; drop it explicitly if that does not matter"]
 pub struct DeliveryFuture {
     completion: Arc<Completion>,
-    index: u32,
     timestamp: UnixMillis,
+    index: u32,
     /// This future's registration among those that wait for the batch.
-    waiter: Option<u64>,
+    waiter: Waiter,
 }
 
 impl DeliveryFuture {
+    #[inline]
     pub(crate) fn new(appended: Appended) -> Self {
         let Appended { completion, index, timestamp, .. } = appended;
-        Self { completion, index, timestamp, waiter: None }
+        Self { completion, timestamp, index, waiter: Waiter::default() }
     }
 
     /// The result, if it is known already.
@@ -63,7 +64,8 @@ impl DeliveryFuture {
 
     /// The delivery of the record that stands so many places behind this one, in the same batch.
     pub(crate) fn neighbour(&self, places: u32, timestamp: UnixMillis) -> Self {
-        Self { completion: Arc::clone(&self.completion), index: self.index + places, timestamp, waiter: None }
+        let completion = Arc::clone(&self.completion);
+        Self { completion, timestamp, index: self.index + places, waiter: Waiter::default() }
     }
 
     /// Has the outcome told without anybody awaiting it: by the driver, or at once if it is known.
@@ -79,7 +81,8 @@ impl DeliveryFuture {
 }
 
 /// The outcome of the record at `index` of the batch that had it.
-pub(crate) fn result(
+#[inline(always)]
+fn result(
     completion: &Completion,
     delivered: Delivered,
     index: u32,
@@ -106,6 +109,7 @@ pub(crate) fn result(
 }
 
 /// The record as it was encoded, bound for the partition and the time that it was given.
+#[cold]
 fn give_back(completion: &Completion, index: u32, undelivered: &Undelivered) -> Option<Record> {
     let read = undelivered.record(index)?;
     let mut record = Record::to(&completion.topic).partition(completion.partition);
@@ -140,9 +144,7 @@ impl Future for DeliveryFuture {
 
 impl Drop for DeliveryFuture {
     fn drop(&mut self) {
-        if let Some(waiter) = self.waiter {
-            self.completion.forget(waiter);
-        }
+        self.completion.forget(&mut self.waiter);
     }
 }
 

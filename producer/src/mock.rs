@@ -195,6 +195,7 @@ impl MockProducerBuilder {
         let room = Room::new(RoomOptions {
             // Each record has a batch of its own, and so an outcome of its own.
             batch_size_bytes: 0,
+            compressed: false,
             max_request_size_bytes: MAX_REQUEST_SIZE_BYTES,
             buffer_memory_bytes: usize::MAX,
             partitioner: self.partitioner,

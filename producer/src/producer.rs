@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind, Kafka};
+use courant_protocol::compression::Codec;
 
 use crate::append::{Destination, Flush, Moment, Payload, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
@@ -88,6 +89,7 @@ impl Producer {
         let clock = world.clone();
         let room = Room::new(RoomOptions {
             batch_size_bytes: settings.batch_size_bytes,
+            compressed: settings.codec != Codec::None,
             max_request_size_bytes: settings.max_request_size_bytes,
             buffer_memory_bytes: settings.buffer_memory_bytes,
             partitioner,
@@ -130,7 +132,15 @@ impl Producer {
     /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and
     /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
     pub async fn send(&self, record: Record) -> Result<RecordMetadata, SendError> {
-        self.enqueue(record).await?.await
+        let delivery = match self.accept_at_once(&record) {
+            Some(delivery) => {
+                // It is encoded by now, and many of these futures may wait at a time.
+                drop(record);
+                delivery
+            }
+            None => Box::pin(self.enqueue_slowly(record)).await?,
+        };
+        delivery.await
     }
 
     /// Accepts a record; waits only for metadata of its topic and for buffer space, up to `max.block.ms` for both.
@@ -145,7 +155,16 @@ impl Producer {
     ///
     /// # Cancel safety
     /// Cancel safe: a record is accepted in the same poll that returns, so a dropped future has accepted nothing.
-    pub async fn enqueue(&self, mut record: Record) -> Result<DeliveryFuture, SendError> {
+    pub async fn enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+        match self.accept_at_once(&record) {
+            Some(delivery) => Ok(delivery),
+            None => Box::pin(self.enqueue_slowly(record)).await,
+        }
+    }
+
+    /// Deals with what stands in a record's way. Few records meet anything, so this is boxed wherever it is awaited, and
+    /// the future of a record that does not wait stays small.
+    async fn enqueue_slowly(&self, mut record: Record) -> Result<DeliveryFuture, SendError> {
         let Some(interceptors) = &self.shared.interceptors else { return self.accept(record).await };
         let original = record.clone();
         let intercepted = interceptors.on_send(&mut record);
@@ -265,6 +284,7 @@ impl Producer {
     }
 
     /// Accepts a record if nothing stands in the way; what does is for [`enqueue`](Self::enqueue) to say.
+    #[inline(always)]
     pub(crate) fn accept_at_once(&self, record: &Record) -> Option<DeliveryFuture> {
         match (&self.shared.interceptors, &self.shared.backing) {
             (None, Backing::Cluster(_)) => self.offer(record, &mut None).ok(),
@@ -289,6 +309,7 @@ impl Producer {
         ProducerMetrics::take(&self.shared.room.supplies, &self.shared.control)
     }
 
+    #[inline(always)]
     pub(crate) fn offer(
         &self,
         record: &Record,

@@ -11,6 +11,9 @@ mod partitioner;
 
 /// What the room takes for locks.
 mod sync {
+    // Nobody waits for one: it is set or it is not. What is done before and after is done under shuttle's locks.
+    pub(crate) use std::sync::OnceLock;
+
     pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 }
@@ -55,6 +58,7 @@ fn room(batch_size_bytes: usize, buffer_memory_bytes: usize) -> Arc<Room> {
     let start = Instant::now();
     let room = Room::new(RoomOptions {
         batch_size_bytes,
+        compressed: false,
         max_request_size_bytes: 1 << 20,
         buffer_memory_bytes,
         partitioner: partitioner::Partitioner::built_in(),
@@ -240,7 +244,7 @@ fn a_delivery_is_always_woken() {
         let (room, done) = (Arc::clone(&room), Arc::clone(&done));
         thread::spawn(move || {
             let (completion, index) = append(&room, "a").unwrap();
-            let mut waiter = None;
+            let mut waiter = append::Waiter::default();
             block_on(std::future::poll_fn(|cx| completion.poll_record(cx, index, &mut waiter)));
             *done.lock().unwrap() = true;
         })

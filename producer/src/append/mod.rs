@@ -16,7 +16,7 @@ mod permits;
 mod room;
 mod undelivered;
 
-pub(crate) use completion::{Completion, Delivered, Outcome, Watcher};
+pub(crate) use completion::{Completion, Delivered, Outcome, Waiter, Watcher};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use outstanding::Flush;
 pub(crate) use permits::Permit;

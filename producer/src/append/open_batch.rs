@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use courant_protocol::record::{AppendError, BatchWriter, WriterOptions, record_size_upper_bound};
+use courant_protocol::record::{AppendError, BatchWriter, record_size_upper_bound};
 use courant_protocol::types::{PartitionId, TopicId, TopicName, UnixMillis};
 
 use super::completion::Completion;
@@ -187,6 +187,10 @@ impl Slot {
 
     /// Encodes a record into the open batch, or into a new one for which `permit` or free bytes must be at hand.
     /// `may_turn` says that a new batch may be another partition's.
+    ///
+    /// This much of it is what nearly every record takes, and is compiled into the caller: a result that is handed on
+    /// through memory costs as much as encoding the record.
+    #[inline(always)]
     pub(crate) fn append(
         self: &Arc<Self>,
         payload: &Payload<'_>,
@@ -195,23 +199,46 @@ impl Slot {
         may_turn: bool,
     ) -> Result<Appended, SlotRefusal> {
         let mut state = self.lock();
+        if state.gate == Gate::Open
+            && let Some(filling) = &mut state.filling
+            && let Ok(appended) = filling.append(payload, supplies.coarse_unix_millis())
+        {
+            if filling.is_full(supplies) {
+                self.close_filling(&mut state, supplies);
+            }
+            return Ok(appended);
+        }
+        self.append_anew(&mut state, payload, supplies, permit, may_turn)
+    }
+
+    /// What the open batch did not take goes into a new one, unless it is the gate that keeps it out.
+    #[inline(never)]
+    fn append_anew(
+        self: &Arc<Self>,
+        state: &mut OpenBatch,
+        payload: &Payload<'_>,
+        supplies: &Supplies,
+        permit: &mut Option<Permit>,
+        may_turn: bool,
+    ) -> Result<Appended, SlotRefusal> {
         state.pass_gate()?;
         if let Some(filling) = &mut state.filling {
             match filling.append(payload, supplies.coarse_unix_millis()) {
+                // The gate was that of a flush which this batch is behind.
                 Ok(appended) => {
-                    if filling.writer.len() >= supplies.batch_size_bytes {
-                        self.close_filling(&mut state, supplies);
+                    if filling.is_full(supplies) {
+                        self.close_filling(state, supplies);
                     }
                     return Ok(appended);
                 }
                 Err(AppendError::TooLarge { size_bytes }) => return Err(SlotRefusal::TooLarge(size_bytes)),
-                Err(_) => self.close_filling(&mut state, supplies),
+                Err(_) => self.close_filling(state, supplies),
             }
         }
         if may_turn {
             return Err(SlotRefusal::Turn);
         }
-        self.open(&mut state, payload, supplies, permit)
+        self.open(state, payload, supplies, permit)
     }
 
     fn open(
@@ -226,10 +253,9 @@ impl Slot {
             Some(permit) => permit,
             None => return Err(SlotRefusal::NeedsBytes(bytes)),
         };
-        let options = WriterOptions::max_bytes(supplies.batch_size_bytes);
         let moment = supplies.look_at_clock();
         let mut batch = ClosedBatch {
-            writer: BatchWriter::new(supplies.take_buffer(), options),
+            writer: BatchWriter::new(supplies.take_buffer(), supplies.writer_options),
             completion: Completion::new(self.topic.clone(), self.partition),
             hold: Hold::new(permit, supplies.outstanding.open(), self),
             opened_at: moment.now,
@@ -238,7 +264,7 @@ impl Slot {
             AppendError::TooLarge { size_bytes } => SlotRefusal::TooLarge(size_bytes),
             _ => SlotRefusal::TooLarge(payload.size_upper_bound()),
         })?;
-        let full = batch.writer.len() >= supplies.batch_size_bytes;
+        let full = batch.is_full(supplies);
         state.filling = Some(batch);
         if full {
             self.close_filling(state, supplies);
@@ -248,6 +274,7 @@ impl Slot {
         Ok(appended)
     }
 
+    #[inline(never)]
     fn close_filling(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies) {
         if let Some(full) = state.filling.take() {
             state.closed.push_back(full);
@@ -344,6 +371,13 @@ impl OpenBatch {
 }
 
 impl ClosedBatch {
+    /// Whether it has its size, so that nobody needs to try another record on it.
+    #[inline]
+    fn is_full(&self, supplies: &Supplies) -> bool {
+        self.writer.len() >= supplies.batch_size_bytes
+    }
+
+    #[inline]
     fn append(&mut self, payload: &Payload<'_>, now: UnixMillis) -> Result<Appended, AppendError> {
         let timestamp = payload.timestamp.unwrap_or(now);
         let before = if self.writer.is_empty() { 0 } else { self.writer.len() };

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use courant_client::{Metadata, Topic as KnownTopic};
+use courant_protocol::record::WriterOptions;
 use courant_protocol::types::{NodeId, PartitionId, TopicId, TopicName, UnixMillis};
 use hashbrown::HashMap;
 
@@ -23,6 +24,8 @@ use crate::sync::{AtomicI64, Mutex, Ordering, PoisonError, RwLock};
 /// What the room is built with.
 pub(crate) struct RoomOptions {
     pub(crate) batch_size_bytes: usize,
+    /// Whether batches will be compressed when they are sealed.
+    pub(crate) compressed: bool,
     pub(crate) max_request_size_bytes: usize,
     pub(crate) buffer_memory_bytes: usize,
     pub(crate) partitioner: Partitioner,
@@ -81,6 +84,7 @@ pub(crate) struct Supplies {
     pub(crate) outstanding: Arc<Outstanding>,
     pub(crate) bell: Bell,
     pub(crate) batch_size_bytes: usize,
+    pub(crate) writer_options: WriterOptions,
     buffers: Mutex<Vec<BytesMut>>,
     clock: Box<dyn Fn() -> Moment + Send + Sync>,
     coarse: AtomicI64,
@@ -118,6 +122,8 @@ impl Room {
             outstanding: Outstanding::new(),
             bell: Bell::default(),
             batch_size_bytes: options.batch_size_bytes,
+            writer_options: WriterOptions::max_bytes(options.batch_size_bytes)
+                .uncompressed(!options.compressed),
             buffers: Mutex::new(Vec::new()),
             clock: options.clock,
             coarse: AtomicI64::new(start.unix_millis.0),
@@ -141,6 +147,7 @@ impl Room {
 
     /// Finds the record's partition and encodes it there, or says what is missing. `permit` may hold bytes that were
     /// waited for; they are used if a new batch has to be opened, and otherwise stay with the caller.
+    #[inline(always)]
     pub(crate) fn append(
         &self,
         to: Destination<'_>,
@@ -165,6 +172,7 @@ impl Room {
 
     /// Lets a program's own partitioner find the place. It is asked without a lock, as it may take its time, or use the
     /// producer itself.
+    #[inline(never)]
     fn append_by(
         &self,
         own: &dyn CustomPartitioner,
@@ -189,6 +197,7 @@ impl Room {
         }
     }
 
+    #[inline(always)]
     fn with_topic<T>(
         &self,
         name: &str,
@@ -201,6 +210,7 @@ impl Room {
         with(topics.by_name.get(name).ok_or(Refusal::UnknownTopic)?)
     }
 
+    #[inline(always)]
     fn append_at(
         &self,
         topic: &Topic,
@@ -212,6 +222,7 @@ impl Room {
         appended.map_err(|refusal| self.refusal(refusal))
     }
 
+    #[inline(always)]
     fn append_sticky(
         &self,
         topic: &Topic,
@@ -238,6 +249,7 @@ impl Room {
         }
     }
 
+    #[inline]
     fn check_size(&self, payload: &Payload<'_>) -> Result<(), Refusal> {
         let size_bytes = payload.size_upper_bound();
         if size_bytes > self.max_request_size_bytes {
@@ -251,6 +263,7 @@ impl Room {
         Ok(())
     }
 
+    #[inline(never)]
     fn refusal(&self, refusal: SlotRefusal) -> Refusal {
         match refusal {
             SlotRefusal::NeedsBytes(bytes) => Refusal::NeedsBytes(bytes),
@@ -411,7 +424,10 @@ impl Supplies {
     /// The time now, which is then the coarse time too.
     pub(crate) fn look_at_clock(&self) -> Moment {
         let moment = (self.clock)();
-        self.coarse.store(moment.unix_millis.0, Ordering::Relaxed);
+        // The driver looks more often than the time goes on, and a store takes the line away from those who append.
+        if self.coarse.load(Ordering::Relaxed) != moment.unix_millis.0 {
+            self.coarse.store(moment.unix_millis.0, Ordering::Relaxed);
+        }
         moment
     }
 
@@ -448,6 +464,7 @@ mod tests {
         let now = Instant::now();
         Room::new(RoomOptions {
             batch_size_bytes: 1000,
+            compressed: false,
             max_request_size_bytes: 1 << 20,
             buffer_memory_bytes: 10_000,
             partitioner,
