@@ -59,6 +59,29 @@ fn offsets_of_the_applications_choice_travel_with_their_text() {
 }
 
 #[test]
+fn a_commit_that_arrives_after_it_was_given_up_does_not_have_the_last_word() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        cluster.inject(Fault::on(ApiKey::OffsetCommit).cut_before());
+        let kafka = connect(&cluster).await;
+        let given_up = reader(&kafka).group("g").start().await.unwrap();
+        let reader = reader(&kafka).group("g").max_poll_records(4).auto_commit(true);
+        let mut consumer = reader.auto_commit_interval(ms(10_000)).start().await.unwrap();
+        poll(&mut consumer).await.unwrap();
+        assert_eq!(poll(&mut consumer).await.unwrap(), [4, 5, 6, 7]);
+        kafka.world().sleep(ms(11_000)).await;
+        assert_eq!(poll(&mut consumer).await.unwrap(), [8, 9]);
+        kafka.world().sleep(ms(10_000)).await;
+        assert_eq!(cluster.committed("g", "a", 0), Some(Offset(10)));
+        // TCP sends again what was lost, also of a connection that its client has closed: here is what was cut.
+        given_up.commit_offsets([(("a", 0), 8)]).await.unwrap();
+        consumer.close(ms(5_000)).await.unwrap();
+        assert_eq!(cluster.committed("g", "a", 0), Some(Offset(10)));
+    });
+}
+
+#[test]
 fn a_slow_older_commit_is_never_overtaken() {
     run(async {
         let cluster = cluster(|builder| builder);

@@ -1,9 +1,13 @@
-//! Commits, strictly one after the other: an older offset can never arrive after a newer one.
+//! Commits, strictly one after the other: the next one is sent when the one before was answered or given up.
 //!
 //! A commit that somebody waits for is tried until its deadline; one that nobody waits for is tried once, since the
 //! next one replaces it anyway (Kafka's `commitAsync`). All go through one queue with one request in flight, so the
-//! order of the calls is the order at the coordinator, whatever is lost or delayed on the way.
-use std::collections::{BTreeMap, VecDeque};
+//! order of the calls is the order at the coordinator.
+//!
+//! A commit that was given up without an answer may still be under way on its old connection, and set the group back when
+//! it arrives. Nothing in the protocol takes it back before the next generation, so what auto-commit has to say of its
+//! partitions is said again, at each turn and at the end, though nothing has changed; Java's consumer always does so.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use courant_client::retry::Backoff;
@@ -62,6 +66,8 @@ pub(crate) struct Commits {
     results: BTreeMap<CommitId, Option<Result<(), Error>>>,
     /// The last offset that the coordinator took for each partition.
     committed: Offsets,
+    /// Partitions of which a commit was not answered: it may come late, over what was committed since.
+    unanswered: BTreeSet<TopicPartition>,
     auto: Option<Auto>,
     backoff: Backoff,
     /// The group rebalances: nothing is sent until that is over.
@@ -84,6 +90,7 @@ impl Commits {
             in_flight: None,
             results: BTreeMap::new(),
             committed: Offsets::new(),
+            unanswered: BTreeSet::new(),
             auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
             backoff,
             held: false,
@@ -136,9 +143,19 @@ impl Commits {
         self.auto.is_some()
     }
 
-    /// The offsets that the coordinator does not have yet.
+    /// The offsets that the coordinator does not have yet, as far as that is known.
     pub(crate) fn news(&self, finished: Offsets) -> Offsets {
-        finished.into_iter().filter(|(at, offset)| self.committed.get(at) != Some(offset)).collect()
+        let is_known = |(at, offset): &(TopicPartition, OffsetAndMetadata)| {
+            self.committed.get(at) == Some(offset) && !self.unanswered.contains(at)
+        };
+        finished.into_iter().filter(|pair| !is_known(pair)).collect()
+    }
+
+    /// A partition is assigned anew: others may have committed since it was here before, and what is still under way from
+    /// then bears an older generation, which the coordinator refuses.
+    pub(crate) fn begin(&mut self, partition: &TopicPartition) {
+        self.committed.remove(partition);
+        self.unanswered.remove(partition);
     }
 
     /// Commits what the application has finished, as far as it was not committed already.
@@ -221,7 +238,10 @@ impl Commits {
         let Some(mut job) = self.in_flight.take() else { return };
         let error = match answer {
             Ok(codes) => self.settle(&mut job, &codes),
-            Err(error) => Some(error),
+            Err(error) => {
+                self.unanswered.extend(job.offsets.keys().cloned());
+                Some(error)
+            }
         };
         match (error, job.persistence) {
             (None, _) => self.finish(job, &Ok(())),
@@ -438,6 +458,48 @@ mod tests {
         assert_eq!(commits.poll_request(now + 10_001 * MS), None);
         commits.auto_commit(now + 15_000 * MS, at(7));
         assert_eq!(commits.poll_request(now + 15_000 * MS), None);
+    }
+
+    #[test]
+    fn what_an_unanswered_commit_may_set_back_is_said_again_until_the_partition_is_assigned_anew() {
+        let now = Instant::now();
+        let mut commits = commits(now, Some(5000 * MS));
+        commits.auto_commit(now + 5000 * MS, at(7));
+        assert_eq!(commits.poll_request(now + 5000 * MS).unwrap().offsets, at(7));
+        let cut =
+            courant_client::Error::new(courant_client::ErrorKind::Transport, "the connection has ended");
+        commits.handle_answer(now + 7000 * MS, Err(cut.into()), 0.5);
+
+        commits.auto_commit(now + 7100 * MS, at(8));
+        assert_eq!(commits.poll_request(now + 7100 * MS).unwrap().offsets, at(8));
+        commits.handle_answer(now + 7101 * MS, code(ErrorCode::NONE), 0.5);
+        // The first one may arrive now; the coordinator would have 7.
+        commits.auto_commit(now + 12_100 * MS, at(8));
+        assert_eq!(commits.poll_request(now + 12_100 * MS).unwrap().offsets, at(8));
+        commits.handle_answer(now + 12_101 * MS, code(ErrorCode::NONE), 0.5);
+        commits.commit_finished(at(8), now + 20_000 * MS);
+        assert_eq!(commits.poll_request(now + 12_200 * MS).unwrap().offsets, at(8));
+        commits.handle_answer(now + 12_201 * MS, code(ErrorCode::NONE), 0.5);
+
+        commits.begin(&TopicPartition::new("a", 0));
+        commits.auto_commit(now + 17_100 * MS, at(9));
+        commits.poll_request(now + 17_100 * MS).unwrap();
+        commits.handle_answer(now + 17_101 * MS, code(ErrorCode::NONE), 0.5);
+        assert_eq!(commits.news(at(9)), Offsets::new());
+    }
+
+    #[test]
+    fn what_was_committed_of_a_partition_before_it_was_another_members_says_nothing() {
+        let now = Instant::now();
+        let mut commits = commits(now, Some(5000 * MS));
+        commits.auto_commit(now + 5000 * MS, at(7));
+        commits.poll_request(now + 5000 * MS).unwrap();
+        commits.handle_answer(now + 5001 * MS, code(ErrorCode::NONE), 0.5);
+        assert_eq!(commits.news(at(7)), Offsets::new());
+
+        // The other one has gone back to 3, and this member reads on from there.
+        commits.begin(&TopicPartition::new("a", 0));
+        assert_eq!(commits.news(at(7)), at(7));
     }
 
     #[test]

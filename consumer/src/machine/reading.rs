@@ -2,7 +2,7 @@
 //!
 //! One lock guards it. The application's task takes records out and gives commands; the driver brings what the world
 //! says and takes what is to be sent. Neither waits for I/O while it holds the lock, and decompression happens outside.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use courant_membership::classic::Standing;
@@ -123,11 +123,16 @@ impl Reading {
 impl Reading {
     /// Replaces the assignment.
     pub(crate) fn assign(&mut self, partitions: Vec<TopicPartition>) {
-        let before: Vec<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
+        let before: BTreeSet<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
         self.subscription.assign(partitions);
         for gone in before.iter().filter(|partition| self.subscription.state(partition).is_none()) {
             self.buffer.remove(gone);
             self.fetcher.remove(gone);
+        }
+        for (partition, _) in self.subscription.iter() {
+            if !before.contains(partition) {
+                self.commits.begin(partition);
+            }
         }
         self.assignment_changed = true;
     }
