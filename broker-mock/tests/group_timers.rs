@@ -238,9 +238,13 @@ async fn a_static_member_that_is_away_keeps_its_place_until_its_session_ends() {
     assert_eq!((since(start), answer.members.len()), (5000, 2), "it is assigned to though it did not join");
     let (one, two) = (leader.id(), away.id());
     leader.sync(&[(&one, b"a"), (&two, b"c")]).await;
+    let seen = group(&cluster);
+    assert_eq!(seen.members.iter().find(|member| member.member_id == two).unwrap().generation, 2);
+    assert!(seen.counts(&one) && !seen.counts(&two));
     let mut back = Member::fixed(&cluster, "b").await;
     back.join.session_timeout_ms = 30_000;
     assert_eq!(back.join().await.generation_id, 3);
+    assert!(group(&cluster).counts(&back.id()));
     assert_eq!(back.sync(&[]).await.assignment, "c");
     wait(30_000).await;
     assert_eq!(group(&cluster).members.len(), 1);

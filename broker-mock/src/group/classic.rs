@@ -242,7 +242,10 @@ impl Group {
     }
 
     /// The present generation as it is told to a member, with the members only to a leader that shall assign.
-    pub(super) fn joined(&self, member: &Str, with_members: bool) -> JoinGroupResponse {
+    pub(super) fn joined(&mut self, member: &Str, with_members: bool) -> JoinGroupResponse {
+        if let Some(member) = self.members.get_mut(member) {
+            member.generation = self.generation;
+        }
         JoinGroupResponse {
             generation_id: self.generation,
             protocol_type: self.protocol_type.clone(),

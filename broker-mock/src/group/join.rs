@@ -7,7 +7,7 @@ use courant_protocol::wire::Str;
 
 use super::board::{Board, Moment};
 use super::classic::{Group, State, refused_join};
-use super::member::{Member, millis};
+use super::member::{Member, NO_GENERATION, millis};
 use crate::cluster::ConnectionId;
 
 /// The first version whose newcomers must come back with the id that they were given (KIP-394).
@@ -88,10 +88,14 @@ impl Group {
         match self.state {
             // It may not have received the answer to its first try.
             State::CompletingRebalance if same => {
-                board.answer(joining.connection, self.joined(&id, is_leader));
+                let joined = self.joined(&id, is_leader);
+                board.answer(joining.connection, joined);
             }
             // A follower without news goes on; a leader that joins again has seen something that others cannot.
-            State::Stable if same && !is_leader => board.answer(joining.connection, self.joined(&id, false)),
+            State::Stable if same && !is_leader => {
+                let joined = self.joined(&id, false);
+                board.answer(joining.connection, joined);
+            }
             State::Empty => {
                 board.answer(joining.connection, refused_join(&id, ErrorCode::UNKNOWN_MEMBER_ID));
             }
@@ -126,6 +130,7 @@ impl Group {
         let led = self.leader.clone().unwrap_or_default();
         member.id = id.clone();
         member.is_new = false;
+        member.generation = NO_GENERATION;
         if let Some(instance) = &member.instance_id {
             self.static_members.insert(instance.clone(), id.clone());
         }
@@ -137,7 +142,6 @@ impl Group {
         self.members.insert(id.clone(), member);
         match self.state {
             State::Stable if self.select_protocol() == self.protocol_name => {
-                self.persist();
                 let response = if joining.version >= FIRST_THAT_SKIPS {
                     let is_leader = self.is_leader(&id);
                     let mut response = self.joined(&id, is_leader);
@@ -149,6 +153,7 @@ impl Group {
                     response.leader = led;
                     response
                 };
+                self.persist();
                 self.answer_join(board, &id, response);
             }
             State::Stable => self.rebalance_or_complete(board, at),

@@ -43,6 +43,18 @@ pub struct MockMember {
     pub instance_id: Option<String>,
     /// What its client calls itself.
     pub client_id: String,
+    /// The last generation that it has joined, -1 before the first; behind the group's where the group went on without a
+    /// static member that was late.
+    pub generation: i32,
+}
+
+impl MockGroup {
+    /// Whether this member belongs to the present generation: what it commits is taken, and what the group gave it is its
+    /// own. A static member that was late to join stays in the group without.
+    pub fn counts(&self, member_id: &str) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| member.member_id == member_id && member.generation == self.generation)
+    }
 }
 
 impl Groups {
@@ -115,6 +127,7 @@ impl Groups {
             member_id: member.id.to_string(),
             instance_id: text(&member.instance_id),
             client_id: member.client_id.to_string(),
+            generation: member.generation,
         };
         Some(MockGroup {
             state: group.state.name(),

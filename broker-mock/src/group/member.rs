@@ -11,6 +11,9 @@ use crate::cluster::ConnectionId;
 /// Where all clients of the mock come from, as far as DescribeGroups tells.
 const CLIENT_HOST: &str = "/127.0.0.1";
 
+/// The generation of somebody who has not joined one yet, as clients write it.
+pub(super) const NO_GENERATION: i32 = -1;
+
 /// A member.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
@@ -23,6 +26,8 @@ pub(super) struct Member {
     /// The protocols that it offers, the dearest first, each with its metadata.
     pub(super) protocols: Vec<(Str, Bytes)>,
     pub(super) assignment: Bytes,
+    /// The last generation that it was told of; a static member that is late has not joined the present one.
+    pub(super) generation: i32,
     /// The connection whose JoinGroup waits.
     pub(super) joining: Option<ConnectionId>,
     /// The connection whose SyncGroup waits.
@@ -43,6 +48,7 @@ impl Member {
             session_timeout: millis(request.session_timeout_ms),
             protocols: offered(request),
             assignment: Bytes::new(),
+            generation: NO_GENERATION,
             joining: None,
             syncing: None,
             is_new: true,

@@ -101,8 +101,10 @@ impl Group {
         let members: Vec<(Str, Duration)> =
             self.members.values().map(|member| (member.id.clone(), member.session_timeout)).collect();
         for (member, session) in members {
-            let response = self.joined(&member, self.is_leader(&member));
-            self.answer_join(board, &member, response);
+            if self.members.get(&member).is_some_and(|member| member.joining.is_some()) {
+                let response = self.joined(&member, self.is_leader(&member));
+                self.answer_join(board, &member, response);
+            }
             board.await_member(&self.id, &member, at, session);
             if let Some(member) = self.members.get_mut(&member) {
                 member.is_new = false;

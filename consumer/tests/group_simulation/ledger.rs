@@ -1,12 +1,9 @@
 //! Who holds what, and what has been handed out, as the applications were told; and what must hold of it.
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use courant_broker_mock::MockCluster;
 use courant_protocol::types::TopicPartition;
 use courant_sim::Sim;
-
-use crate::plan::Plan;
 
 pub const GROUP: &str = "g";
 pub const TOPIC: &str = "a";
@@ -14,7 +11,6 @@ pub const TOPIC: &str = "a";
 /// The book that all applications write into.
 pub struct Ledger {
     sim: Sim,
-    max_poll_interval: Duration,
     cluster: MockCluster,
     holdings: BTreeMap<String, Holding>,
     /// For each partition the offsets that were handed out, and up to where all were and are finished.
@@ -31,8 +27,6 @@ pub struct Ledger {
 struct Holding {
     member_id: String,
     partitions: BTreeSet<i32>,
-    /// When its application last asked for something.
-    asked: Duration,
     /// Handed out, and not finished.
     unfinished: Vec<(i32, i64)>,
 }
@@ -46,10 +40,9 @@ struct Progress {
 }
 
 impl Ledger {
-    pub fn new(sim: &Sim, plan: &Plan, cluster: MockCluster) -> Self {
+    pub fn new(sim: &Sim, cluster: MockCluster) -> Self {
         Self {
             sim: sim.clone(),
-            max_poll_interval: plan.max_poll_interval,
             cluster,
             holdings: BTreeMap::new(),
             partitions: BTreeMap::new(),
@@ -61,20 +54,18 @@ impl Ledger {
 
     /// A member is told that partitions are its own. None of them may be another's, unless one of the two has lost them and
     /// does not know it yet, which harms only itself, for its commits are refused: who is not in the group any more, and who
-    /// has not polled for so long that the group went on without it (a static member stays in the group even then).
+    /// was late to join its present generation (a static member stays in the group even then).
     pub fn assigned(&mut self, name: &str, member_id: &str, partitions: &[TopicPartition]) {
         self.assignments += 1;
-        let members = self.cluster.group(GROUP).map(|group| group.members).unwrap_or_default();
-        let is_member = |id: &str| members.iter().any(|member| member.member_id == id);
+        let group = self.cluster.group(GROUP);
+        let is_counted = |id: &str| group.as_ref().is_some_and(|group| group.counts(id));
         for partition in partitions {
             let number = partition.partition.0;
             let others = self.holdings.iter().filter(|(other, _)| *other != name);
-            let now = self.sim.elapsed();
             let twice = others.filter(|(_, holding)| {
                 holding.partitions.contains(&number)
-                    && now - holding.asked <= self.max_poll_interval
-                    && is_member(&holding.member_id)
-                    && is_member(member_id)
+                    && is_counted(&holding.member_id)
+                    && is_counted(member_id)
             });
             let twice: Vec<String> =
                 twice.map(|(other, holding)| format!("{other} ({})", holding.member_id)).collect();
@@ -88,7 +79,6 @@ impl Ledger {
         }
         let holding = self.holdings.entry(name.to_owned()).or_default();
         holding.member_id = member_id.to_owned();
-        holding.asked = self.sim.elapsed();
         self.check_commits();
     }
 
@@ -122,7 +112,6 @@ impl Ledger {
     /// What was handed out to a member is finished: it asks for more, or commits.
     pub fn finished(&mut self, name: &str) {
         let Some(holding) = self.holdings.get_mut(name) else { return };
-        holding.asked = self.sim.elapsed();
         for (partition, offset) in holding.unfinished.drain(..) {
             let progress = self.partitions.entry(partition).or_default();
             progress.finished.insert(offset);

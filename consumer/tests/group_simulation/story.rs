@@ -32,7 +32,7 @@ pub fn run(sim: &Sim, plan: &Plan) -> Outcome<Summary> {
     let cluster = builder.seed(sim.seed()).world(sim.world("brokers")).build()?;
     sim.serve(cluster.transport());
     sim.note(format_args!("{plan:?}"));
-    let ledger = Arc::new(Mutex::new(Ledger::new(sim, plan, cluster.clone())));
+    let ledger = Arc::new(Mutex::new(Ledger::new(sim, cluster.clone())));
     sim.run(story(sim, plan, &cluster, &ledger))??;
     let ledger = ledger.lock().unwrap();
     Ok(Summary { handed: ledger.handed, assignments: ledger.assignments })
