@@ -12,6 +12,7 @@ use courant_consumer::assignor::Assignor;
 use courant_consumer::{CloseOptions, ConsumerBuilder, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
+use courant_sim::chosen_seeds;
 use futures_util::future::join_all;
 use seat::{Seat, member};
 use world::{cluster, connect, ms, run};
@@ -178,9 +179,7 @@ async fn play(seed: u64) {
 
 #[test]
 fn whatever_happens_everything_has_one_owner_in_the_end() {
-    let seeds = std::env::var("COURANT_ROUGH_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
-    let from = std::env::var("COURANT_ROUGH_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    for seed in from..from + seeds {
+    for seed in chosen_seeds(4).unwrap() {
         run(play(seed));
     }
 }

@@ -71,7 +71,7 @@ mod state;
 mod trace;
 
 pub use chaos::Chaos;
-pub use family::{Family, FamilyError, Report};
+pub use family::{Family, FamilyError, Report, chosen_seeds};
 pub use history::History;
 pub use host::Host;
 pub use link::LinkFaults;

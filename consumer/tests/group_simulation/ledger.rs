@@ -1,7 +1,8 @@
 //! Who holds what, and what has been handed out, as the applications were told; and what must hold of it.
 use std::collections::{BTreeMap, BTreeSet};
 
-use courant_broker_mock::MockCluster;
+use courant_broker_mock::{LoggedRequest, MockCluster};
+use courant_protocol::messages::AnyRequest;
 use courant_protocol::types::TopicPartition;
 use courant_sim::Sim;
 
@@ -15,6 +16,8 @@ pub struct Ledger {
     holdings: BTreeMap<String, Holding>,
     /// For each partition the offsets that were handed out, and up to where all were and are finished.
     partitions: BTreeMap<i32, Progress>,
+    /// How many requests had come when the owner of a partition began to close.
+    left: BTreeMap<i32, u64>,
     violations: Vec<String>,
     /// Records that were handed out.
     pub handed: usize,
@@ -46,6 +49,7 @@ impl Ledger {
             cluster,
             holdings: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            left: BTreeMap::new(),
             violations: Vec::new(),
             handed: 0,
             assignments: 0,
@@ -95,7 +99,9 @@ impl Ledger {
 
     /// A member is dead, or ends: it works on nothing any more.
     pub fn ended(&mut self, name: &str) {
-        self.holdings.remove(name);
+        let Some(holding) = self.holdings.remove(name) else { return };
+        let so_far = self.cluster.request_log().last().map_or(0, |request| request.sequence + 1);
+        self.left.extend(holding.partitions.into_iter().map(|number| (number, so_far)));
     }
 
     /// A record is handed out.
@@ -142,7 +148,7 @@ impl Ledger {
             if !owned.contains(&number) {
                 return Some(format!("nobody owns {TOPIC}-{number}"));
             }
-            let end = self.cluster.log_end(TOPIC, number).map_or(0, |end| end.0);
+            let end = self.end(number);
             let handed = self.partitions.get(&number).map_or(0, |progress| progress.handed.len());
             if i64::try_from(handed).unwrap() < end {
                 return Some(format!("{handed} of {end} records of {TOPIC}-{number} were handed out"));
@@ -151,11 +157,32 @@ impl Ledger {
         None
     }
 
-    /// The partitions whose last commit is not the end of the log.
+    /// The partitions whose last commit is not the end of the log, though nothing kept their owners from it.
     pub fn uncommitted(&self) -> Vec<i32> {
-        let end = |number| self.cluster.log_end(TOPIC, number).map_or(0, |end| end.0);
         let committed = |number| self.cluster.committed(GROUP, TOPIC, number).map_or(0, |offset| offset.0);
-        (0..self.partition_count()).filter(|number| committed(*number) != end(*number)).collect()
+        let short = (0..self.partition_count()).filter(|number| committed(*number) != self.end(*number));
+        short.filter(|number| !self.was_set_back(*number)).collect()
+    }
+
+    /// Whether the end of a partition was committed by a member that closed, and a commit that had been given up on with an
+    /// older connection came after it. The closed member cannot mend that, and the coordinator takes such a commit as long as
+    /// it knows the member, which for a static one outlasts the closing (KIP-345).
+    fn was_set_back(&self, partition: i32) -> bool {
+        let left = self.left.get(&partition).copied().unwrap_or(u64::MAX);
+        let log = self.cluster.request_log();
+        let commits: Vec<(i64, &LoggedRequest)> = log
+            .iter()
+            .filter(|request| request.sequence >= left)
+            .filter_map(|request| Some((committed_by(request, partition)?, request)))
+            .collect();
+        let Some((last, late)) = commits.last() else { return false };
+        let end = self.end(partition);
+        *last < end
+            && commits.iter().any(|(offset, commit)| *offset == end && commit.connection > late.connection)
+    }
+
+    fn end(&self, partition: i32) -> i64 {
+        self.cluster.log_end(TOPIC, partition).map_or(0, |end| end.0)
     }
 
     /// The first thing that was wrong.
@@ -171,4 +198,11 @@ impl Ledger {
     fn partition_count(&self) -> i32 {
         i32::try_from(self.cluster.partition_count(TOPIC).unwrap_or_default()).unwrap()
     }
+}
+
+/// The offset that a request commits for a partition, if it does.
+fn committed_by(request: &LoggedRequest, partition: i32) -> Option<i64> {
+    let AnyRequest::OffsetCommit(commit) = &*request.request else { return None };
+    let partitions = commit.topics.iter().flat_map(|topic| &topic.partitions);
+    partitions.filter(|each| each.partition_index == partition).map(|each| each.committed_offset).last()
 }

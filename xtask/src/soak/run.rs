@@ -112,13 +112,14 @@ fn seeds(root: &Path) -> Result<Count> {
     Ok(count)
 }
 
-/// The integration tests that run a simulation family: crate and test.
+/// The integration tests that run as many seeds as they are told: crate and test.
 fn families(root: &Path) -> Result<BTreeSet<(String, String)>> {
     let metadata = workspace::metadata(root)?;
     let mut found = BTreeSet::new();
     for file in workspace::files(root)? {
         let Some(test) = integration_test(&file) else { continue };
-        if std::fs::read_to_string(root.join(&file))?.contains("Family::new(") {
+        let text = std::fs::read_to_string(root.join(&file))?;
+        if ["Family::new(", "chosen_seeds("].iter().any(|call| text.contains(call)) {
             let owner = check::crates_of(root, &metadata, std::slice::from_ref(&file))?;
             let package = owner.into_iter().next().with_context(|| format!("{file} belongs to no crate"))?;
             found.insert((package, test.to_owned()));
