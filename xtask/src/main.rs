@@ -11,11 +11,13 @@
 //! | `interop` | foreign clients against the mock |
 //! | `planted` | proves that each planted defect fails its test |
 //! | `bench` | our clients beside other people's |
+//! | `instructions` | what a record costs, counted and compared with what was committed |
 
 mod bench;
 mod check;
 mod ci;
 mod codegen;
+mod instructions;
 mod interop;
 mod kafka;
 mod planted;
@@ -75,6 +77,12 @@ enum Command {
     Kafka(kafka::Command),
     /// Our clients beside other people's; bench/README.md says how to read the figures
     Bench(bench::Options),
+    /// Counts the instructions of the hot paths with callgrind; fails where one has become dearer
+    Instructions {
+        /// Commits to what is counted now
+        #[arg(long)]
+        bless: bool,
+    },
     /// Proves that each planted defect fails its test
     Planted {
         /// Every defect
@@ -119,6 +127,11 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Bench(options) => bench::run(&root, &options),
+        Command::Instructions { bless } => {
+            let paths = instructions::run(&root, bless)?;
+            anyhow::ensure!(paths.failed == 0, "{} hot paths have become dearer", paths.failed);
+            Ok(())
+        }
         Command::Kafka(command) => kafka::run(&root, command),
         Command::Planted { all: _, count, names } => {
             let selection = match (count, names.is_empty()) {

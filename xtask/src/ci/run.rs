@@ -12,7 +12,7 @@ use crate::kafka::{Cluster, Plan};
 use crate::planted::{self, Selection};
 use crate::process::{self, Show};
 use crate::steps::{Count, Steps};
-use crate::{codegen, interop};
+use crate::{codegen, instructions, interop};
 
 /// The Kafka that clients and mock are judged by.
 pub(crate) const KAFKA_VERSION: &str = "4.3.1";
@@ -45,6 +45,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         one(cargo(root, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
     check::bench(root, &mut steps);
+    steps.run("instructions of the hot paths", || instructions::run(root, false));
     steps.run(&format!("{PLANTED} planted defects"), || planted::run(root, &Selection::Drawn(PLANTED)));
     steps.run("foreign clients", || interop::run(root, None));
     steps.run("packages build", || packages::package(root));
