@@ -217,24 +217,15 @@ impl Driver {
         self.seal_taken(number);
     }
 
-    /// Seals the batches that were taken from a slot: here they are compressed and summed up.
+    /// Seals the batches that were taken from a slot.
     fn seal_taken(&mut self, number: usize) {
         for closed in std::mem::take(&mut self.taken) {
-            let ClosedBatch { writer, completion, hold, opened_at } = closed;
-            let records = writer.count();
-            match writer.seal(self.codec, self.level, &mut self.scratch) {
-                Ok(mut sealed) => {
-                    if let Some(spare) = sealed.take_spare_buffer() {
-                        self.room.supplies.return_buffer(spare);
-                    }
-                    self.sender.handle_batch(number, Batch::new(sealed, completion, Some(hold), opened_at));
-                }
-                Err(failure) => {
-                    let what = "the batch could not be compressed";
-                    let error = Error::new(ErrorKind::Internal, what).because(failure);
-                    Batch::fail_unsealed(&completion, hold, records, error);
-                }
+            let sealed = Batch::seal(closed, self.codec, self.level, &mut self.scratch);
+            let Some(mut batch) = sealed else { continue };
+            if let Some(spare) = batch.sealed.take_spare_buffer() {
+                self.room.supplies.return_buffer(spare);
             }
+            self.sender.handle_batch(number, batch);
         }
     }
 

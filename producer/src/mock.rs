@@ -335,9 +335,7 @@ impl Script {
 }
 
 fn seal(closed: ClosedBatch) -> Option<Batch> {
-    let ClosedBatch { writer, completion, hold, opened_at } = closed;
-    let sealed = writer.seal(Codec::None, None, &mut CompressionScratch::new()).ok()?;
-    Some(Batch::new(sealed, completion, Some(hold), opened_at))
+    Batch::seal(closed, Codec::None, None, &mut CompressionScratch::new())
 }
 
 /// `max.request.size`, as it is by default.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::{Bytes, BytesMut};
-use courant_protocol::compression::{Codec, CompressionScratch};
+use courant_protocol::compression::{Codec, CompressionError, CompressionScratch};
 use courant_protocol::record::{
     AppendError, BATCH_OVERHEAD, BatchWriter, Batches, NO_HEADERS, ReadOptions, SealedBatch, Stamp,
     WriterOptions, patch_log_append_time, record_size_upper_bound,
@@ -273,4 +273,18 @@ fn every_level_of_a_codec_reads_back() {
             assert_eq!(back, &input[..20_000], "{codec} {level}");
         }
     }
+}
+
+#[test]
+fn a_batch_that_cannot_be_compressed_comes_back_as_it_was_written() {
+    let mut scratch = CompressionScratch::new();
+    let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
+    writer.append(UnixMillis(5), Some(b"key"), Some(b"value"), NO_HEADERS).unwrap();
+    let failed = writer.seal(Codec::Zstd, Some(99), &mut scratch).unwrap_err();
+    assert!(matches!(failed.source, CompressionError::Level { level: 99, .. }), "{failed:?}");
+    let bytes = failed.uncompressed.to_bytes(&Stamp::default());
+    let batch = Batches::new(bytes, ReadOptions::default()).next().unwrap().unwrap();
+    let records = batch.records(&mut scratch).unwrap();
+    let found: Vec<_> = records.iter().map(|record| record.unwrap()).map(|r| (r.key, r.value)).collect();
+    assert_eq!(found, [(Some(&b"key"[..]), Some(&b"value"[..]))]);
 }

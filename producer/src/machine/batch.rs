@@ -3,14 +3,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use courant_client::Error;
-use courant_protocol::compression::CompressionScratch;
-use courant_protocol::record::{RecordError, SealedBatch, Stamp};
+use courant_client::{Error, ErrorKind};
+use courant_protocol::compression::{Codec, CompressionScratch};
+use courant_protocol::record::{RecordError, SealError, SealedBatch, Stamp};
 use courant_protocol::types::{Offset, ProducerEpoch, Sequence, UnixMillis};
 use courant_protocol::wire::Records;
 
 use super::identity::Producer;
-use crate::append::{Completion, Hold, Outcome, Undelivered};
+use crate::append::{ClosedBatch, Completion, Hold, Outcome, Undelivered};
 
 /// What makes a batch recognisable to the broker (KIP-98). Given when it is first sent and kept for its life, so that
 /// the broker knows a second attempt for what it is; only a new epoch takes it away.
@@ -65,14 +65,24 @@ impl Batch {
         }
     }
 
-    /// The outcome of a batch that could not be sealed.
-    pub(crate) fn fail_unsealed(completion: &Completion, mut hold: Hold, records: u32, error: Error) {
-        completion.complete(Outcome::Failed {
-            error: error.clone(),
-            record_errors: Arc::new([]),
-            undelivered: None,
-        });
-        hold.settle(Some((records as usize, &error)));
+    /// Seals what was closed: here it is compressed and summed up. A batch that the compressor fails on has its outcome at
+    /// once, its records go back, and none is left to send.
+    pub(crate) fn seal(
+        closed: ClosedBatch,
+        codec: Codec,
+        level: Option<i32>,
+        scratch: &mut CompressionScratch,
+    ) -> Option<Self> {
+        let ClosedBatch { writer, completion, hold, opened_at } = closed;
+        match writer.seal(codec, level, scratch) {
+            Ok(sealed) => Some(Self::new(sealed, completion, Some(hold), opened_at)),
+            Err(SealError { source, uncompressed }) => {
+                let what = "the batch could not be compressed; `compression.type` chooses the codec";
+                let mut batch = Self::new(*uncompressed, completion, Some(hold), opened_at);
+                batch.fail(Error::new(ErrorKind::Internal, what).because(source), Vec::new());
+                None
+            }
+        }
     }
 
     /// How many records, as sequences count them.

@@ -77,6 +77,16 @@ pub enum AppendError {
     },
 }
 
+/// A batch could not be compressed. It is sealed all the same, as it was written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the batch could not be compressed")]
+pub struct SealError {
+    /// Why not.
+    pub source: CompressionError,
+    /// The batch without compression: to be sent so, or to take the records out of.
+    pub uncompressed: Box<SealedBatch>,
+}
+
 /// Appends records to a batch, magic 2.
 ///
 /// Headers are anything that gives (key, value) pairs and can be gone through twice, in order, duplicates and nulls
@@ -272,17 +282,18 @@ impl BatchWriter {
     /// records were written to is handed back by [`SealedBatch::take_spare_buffer`].
     ///
     /// # Errors
-    /// [`CompressionError`] when this build lacks the codec, or the codec the level; [`Codec::check`] tells so
-    /// beforehand.
+    /// [`SealError`] when this build lacks the codec, or the codec the level ([`Codec::check`] tells so beforehand), or when
+    /// the compressor fails; no record is lost, the batch comes back uncompressed.
     pub fn seal(
         mut self,
         codec: Codec,
         level: Option<i32>,
         scratch: &mut CompressionScratch,
-    ) -> Result<SealedBatch, CompressionError> {
+    ) -> Result<SealedBatch, SealError> {
         let uncompressed_bytes = self.len();
         let mut codec = codec;
         let mut spare = None;
+        let mut failure = None;
         let body = if codec == Codec::None || self.body.is_empty() {
             codec = Codec::None;
             self.sum_up();
@@ -302,11 +313,11 @@ impl BatchWriter {
                 self.body.freeze()
             };
             scratch.keep(output);
-            compressed?;
+            failure = compressed.err();
             body
         };
         let control = if self.options.control { Attributes::CONTROL } else { 0 };
-        Ok(SealedBatch {
+        let batch = SealedBatch {
             body_crc: self.crc,
             body_shift: Shift::bytes(body.len()),
             body,
@@ -316,7 +327,11 @@ impl BatchWriter {
             max_timestamp: self.max_timestamp,
             uncompressed_bytes,
             spare,
-        })
+        };
+        match failure {
+            None => Ok(batch),
+            Some(source) => Err(SealError { source, uncompressed: Box::new(batch) }),
+        }
     }
 }
 

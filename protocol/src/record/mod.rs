@@ -43,7 +43,9 @@ mod view;
 
 pub use batch::{Batch, BatchRecords, RecordIter, RecordMark};
 pub use batch_reader::{Batches, ReadOptions};
-pub use batch_writer::{AppendError, BatchWriter, NO_HEADERS, WriterOptions, record_size_upper_bound};
+pub use batch_writer::{
+    AppendError, BatchWriter, NO_HEADERS, SealError, WriterOptions, record_size_upper_bound,
+};
 pub use error::RecordError;
 pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, patch_base_offset_and_epoch, patch_log_append_time,

@@ -251,7 +251,7 @@ fn seal(
     scratch: &mut CompressionScratch,
 ) -> Result<SealedBatch, RecordError> {
     let sealed = writer.seal(codec, level, scratch);
-    sealed.map_err(|source| RecordError::Compression { base_offset: Offset(0), source })
+    sealed.map_err(|failed| RecordError::Compression { base_offset: Offset(0), source: failed.source })
 }
 
 fn append_view(writer: &mut BatchWriter, record: &crate::record::RecordView<'_>) -> Result<u32, AppendError> {

@@ -2,6 +2,7 @@
 mod decisions;
 mod faults;
 mod limits;
+mod sealing;
 mod sequences;
 
 use std::collections::BTreeMap;
