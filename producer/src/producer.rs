@@ -1,4 +1,11 @@
 //! The handle that applications hold: it puts records into the append room and waits for what comes of them.
+#![cfg_attr(
+    not(feature = "mock"),
+    expect(
+        clippy::infallible_destructuring_match,
+        reason = "without the mock there is nothing but a cluster"
+    )
+)]
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

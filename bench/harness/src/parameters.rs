@@ -104,6 +104,8 @@ pub enum Operation {
     Consume,
     /// The age of records when a consumer of the same process has them
     E2e,
+    /// Records through a pipeline, out of a topic that was filled before
+    Streams,
 }
 
 impl Operation {
@@ -113,6 +115,7 @@ impl Operation {
             Self::Produce => "produce",
             Self::Consume => "consume",
             Self::E2e => "e2e",
+            Self::Streams => "streams",
         }
     }
 }

@@ -139,6 +139,7 @@ impl StreamsApp {
     }
 
     /// What a store holds, of the tasks that run here.
+    #[cfg_attr(not(feature = "test-driver"), expect(dead_code, reason = "the test driver asks"))]
     pub(crate) async fn read_store(&self, name: &str) -> Result<Vec<StoreEntry>, Error> {
         let mut entries = Vec::new();
         for worker in &*self.workers {
@@ -195,8 +196,10 @@ impl StreamsApp {
 pub(crate) struct Progress {
     pub(crate) lag: u64,
     /// The partitions that this process reads.
+    #[cfg_attr(not(feature = "test-driver"), expect(dead_code, reason = "the test driver asks"))]
     pub(crate) here: BTreeSet<TopicPartition>,
     /// How many partitions the application reads.
+    #[cfg_attr(not(feature = "test-driver"), expect(dead_code, reason = "the test driver asks"))]
     pub(crate) total: usize,
 }
 

@@ -28,8 +28,10 @@ pub(crate) use self::graph::{
 };
 pub(crate) use self::names::is_generated;
 pub use self::spec::OffsetReset;
+#[cfg(feature = "test-driver")]
+pub(crate) use self::spec::changelog_topic;
 pub(crate) use self::spec::{
-    SinkIndex, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, changelog_topic, internal_topic,
+    SinkIndex, SourceIndex, SourceTopic, StoreIndex, StoreKind, StoreSpec, internal_topic,
 };
 pub(crate) use self::sub_topology::SubTopology;
 pub(crate) use self::wiring::{Make, Source, TaskGraph, Wiring};

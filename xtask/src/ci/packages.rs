@@ -42,7 +42,8 @@ pub(crate) fn package(root: &Path) -> Result<Count> {
 pub(crate) fn without_default_features(root: &Path) -> Result<Count> {
     let mut count = Count::default();
     for name in published(root)? {
-        match one(&mut cargo(root, &["check", "-p", &name, "--no-default-features"])) {
+        let command = ["clippy", "-p", &name, "--no-deps", "--no-default-features", "--", "-D", "warnings"];
+        match one(&mut cargo(root, &command)) {
             Ok(one) => count.add(one),
             Err(error) => {
                 println!("{name} without default features: {error:#}");
