@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use courant_broker_mock::MockCluster;
 use courant_client::Kafka;
-use courant_consumer::{Consumer, ConsumerBuilder, Error, Event};
+use courant_consumer::{Consumer, ConsumerBuilder, Error, ErrorKind, Event};
 use courant_protocol::types::TopicPartition;
 use futures_util::future::join_all;
 
@@ -51,14 +51,19 @@ impl Seat {
         Self { consumer, owned: BTreeSet::new(), told: Vec::new(), records: Vec::new(), errors: Vec::new() }
     }
 
-    /// Handles events for this long.
+    /// Handles events for this long, or until another has its place.
     pub async fn run(&mut self, time: Duration) {
         let end = tokio::time::Instant::now() + time;
         while let Ok(event) = tokio::time::timeout_at(end, self.consumer.next_event()).await {
             match event {
                 Ok(Some(event)) => self.note(event),
                 Ok(None) => return,
-                Err(error) => self.errors.push(error),
+                Err(error) => {
+                    self.errors.push(error);
+                    if self.is_fenced() {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -91,6 +96,11 @@ impl Seat {
             }
             other => panic!("an event of no known kind: {other:?}"),
         }
+    }
+
+    /// Whether it is over: each further question would be answered with the same error.
+    pub fn is_fenced(&self) -> bool {
+        self.errors.last().is_some_and(|error| error.kind() == ErrorKind::Fenced)
     }
 
     pub fn owns(&self) -> Vec<i32> {
