@@ -24,6 +24,7 @@ async fn drive(parameters: &Parameters) -> Result<Measured> {
         Operation::Produce => produce::run(parameters).await,
         Operation::Consume => consume::run(parameters).await,
         Operation::E2e => e2e::run(parameters).await,
+        Operation::Streams => no_driver(parameters),
     }
 }
 
