@@ -131,6 +131,10 @@ impl Producer {
     /// One record at a time makes small batches; for throughput, [`enqueue`](Self::enqueue) many and await their
     /// deliveries, or send from many tasks.
     ///
+    /// A future that waits for buffer space is accepted by the poll that follows when it is woken. Keep many of them where
+    /// each is polled when it is woken (tasks, `FuturesUnordered`, `StreamExt::buffered`): polled once and then awaited in
+    /// turn, with more bytes on their way than `buffer.memory`, each of those that waited travels alone.
+    ///
     /// # Errors
     /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), or not delivered within
     /// `delivery.timeout.ms`, or refused by the broker; without it only if a broker may have it after all.
