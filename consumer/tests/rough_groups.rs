@@ -137,7 +137,11 @@ impl Story {
     /// A static member that came back under a new id, in a generation that was never completed, is fenced when the
     /// coordinator moves: the next one knows its old id. Java's application would be restarted.
     fn drop_fenced(&mut self) {
-        self.seats.retain(|seat| !seat.is_fenced());
+        let statics = self.statics;
+        self.seats.retain(|seat| {
+            assert!(statics || !seat.is_fenced(), "only a named member can be fenced");
+            !seat.is_fenced()
+        });
     }
 
     /// Of the members whom the group counts: who is out of it, for slow heartbeats let a session end as well, may not know

@@ -55,19 +55,8 @@ fn main() {
 const SCHEDULES: usize = 1000;
 
 fn room(batch_size_bytes: usize, buffer_memory_bytes: usize) -> Arc<Room> {
-    let start = Instant::now();
-    let room = Room::new(RoomOptions {
-        batch_size_bytes,
-        compressed: false,
-        max_request_size_bytes: 1 << 20,
-        buffer_memory_bytes,
-        partitioner: partitioner::Partitioner::built_in(),
-        ignore_keys: false,
-        adaptive: true,
-        rack: None,
-        seed: 1,
-        clock: Box::new(move || Moment { now: start, unix_millis: UnixMillis(0) }),
-    });
+    let options = RoomOptions { batch_size_bytes, buffer_memory_bytes, ..RoomOptions::small() };
+    let room = Room::new(options);
     let led = partitioner::Standing { leader: Some(NodeId(0)), ..partitioner::Standing::default() };
     room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![led; 2]);
     room

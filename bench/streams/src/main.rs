@@ -43,7 +43,8 @@ async fn drive(parameters: &Parameters) -> Result<Measured> {
     app.caught_up().await?;
     app.close(Duration::from_secs(60)).await?;
 
-    let ends = parameters.all_partitions().map(|partition| ((output.as_str(), partition), OffsetSpec::Latest));
+    let ends =
+        parameters.all_partitions().map(|partition| ((output.as_str(), partition), OffsetSpec::Latest));
     let ends = admin.list_offsets(ends, IsolationLevel::ReadUncommitted).await.all()?;
     let written: i64 = ends.iter().filter_map(|(_, end)| end.offset).map(|offset| offset.0).sum();
     let kept = progress.kept.load(Ordering::Relaxed);
@@ -52,21 +53,22 @@ async fn drive(parameters: &Parameters) -> Result<Measured> {
     Ok(measured)
 }
 
-/// At least once, a commit a second. Tuned: as the other clients' producers and consumers.
+/// At least once, a commit a second. Tuned: what the parameters say, and room for much at a time.
 fn settings(builder: StreamsAppBuilder, parameters: &Parameters) -> StreamsAppBuilder {
     let builder = builder.commit_interval(Duration::from_secs(1)).set("auto.offset.reset", "earliest");
-    let builder = parameters.properties.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
+    let builder =
+        parameters.properties.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
     if parameters.defaults {
         return builder;
     }
     builder
-        .set("producer.linger.ms", 20)
+        .set("producer.linger.ms", parameters.linger_ms)
         .set("producer.batch.size", parameters.batch_size)
-        .set("producer.buffer.memory", 64 << 20)
+        .set("producer.buffer.memory", parameters.buffer_memory)
         .set("main.consumer.max.poll.records", parameters.max_poll)
         .set("main.consumer.max.partition.fetch.bytes", 2 << 20)
         .set("main.consumer.fetch.min.bytes", 64 << 10)
-        .set("main.consumer.fetch.max.wait.ms", 20)
+        .set("main.consumer.fetch.max.wait.ms", parameters.max_wait_ms)
         .set("buffered.records.per.partition", 10_000)
 }
 

@@ -38,6 +38,26 @@ pub(crate) struct RoomOptions {
     pub(crate) clock: Box<dyn Fn() -> Moment + Send + Sync>,
 }
 
+#[cfg(test)]
+impl RoomOptions {
+    /// A buffer of ten small batches, and a clock that stands still.
+    pub(crate) fn small() -> Self {
+        let now = Instant::now();
+        Self {
+            batch_size_bytes: 1000,
+            compressed: false,
+            max_request_size_bytes: 1 << 20,
+            buffer_memory_bytes: 10_000,
+            partitioner: Partitioner::built_in(),
+            ignore_keys: false,
+            adaptive: true,
+            rack: None,
+            seed: 1,
+            clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
+        }
+    }
+}
+
 /// A point in time on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -461,19 +481,7 @@ mod tests {
     }
 
     fn room_with(partitioner: Partitioner) -> Arc<Room> {
-        let now = Instant::now();
-        Room::new(RoomOptions {
-            batch_size_bytes: 1000,
-            compressed: false,
-            max_request_size_bytes: 1 << 20,
-            buffer_memory_bytes: 10_000,
-            partitioner,
-            ignore_keys: false,
-            adaptive: true,
-            rack: None,
-            seed: 1,
-            clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
-        })
+        Room::new(RoomOptions { partitioner, ..RoomOptions::small() })
     }
 
     fn append(room: &Room, partition: i32) -> Result<Appended, Refusal> {

@@ -19,12 +19,11 @@ fn main() -> ExitCode {
 }
 
 async fn drive(parameters: &Parameters) -> Result<Measured> {
-    match parameters.op {
-        _ if parameters.client != "krafka" => no_driver(parameters),
-        Operation::Produce => produce::run(parameters).await,
-        Operation::Consume => consume::run(parameters).await,
-        Operation::E2e => e2e::run(parameters).await,
-        Operation::Streams => no_driver(parameters),
+    match (parameters.client.as_str(), parameters.op) {
+        ("krafka", Operation::Produce) => produce::run(parameters).await,
+        ("krafka", Operation::Consume) => consume::run(parameters).await,
+        ("krafka", Operation::E2e) => e2e::run(parameters).await,
+        _ => no_driver(parameters),
     }
 }
 

@@ -1,29 +1,16 @@
 //! What becomes of a batch that the compressor fails on.
 use std::task::{Context, Waker};
-use std::time::Instant;
 
 use courant_protocol::compression::{Codec, CompressionScratch};
-use courant_protocol::types::{PartitionId, TopicId, TopicName, UnixMillis};
+use courant_protocol::types::{PartitionId, TopicId, TopicName};
 
-use crate::append::{Delivered, Destination, Moment, Payload, Room, RoomOptions};
+use crate::append::{Delivered, Destination, Payload, Room, RoomOptions};
 use crate::machine::Batch;
-use crate::partitioner::{Partitioner, Standing};
+use crate::partitioner::Standing;
 
 #[test]
 fn a_batch_that_cannot_be_compressed_gives_its_records_back() {
-    let now = Instant::now();
-    let room = Room::new(RoomOptions {
-        batch_size_bytes: 1000,
-        compressed: true,
-        max_request_size_bytes: 1 << 20,
-        buffer_memory_bytes: 10_000,
-        partitioner: Partitioner::built_in(),
-        ignore_keys: false,
-        adaptive: true,
-        rack: None,
-        seed: 1,
-        clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
-    });
+    let room = Room::new(RoomOptions { compressed: true, ..RoomOptions::small() });
     room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0)]);
     let payload = Payload { key: Some(b"key"), value: Some(b"value"), headers: &[], timestamp: None };
     let to = Destination { topic: "t", partition: Some(PartitionId(0)) };
