@@ -59,10 +59,12 @@ pub(crate) struct Driver {
 impl Drop for Driver {
     /// A runtime that shuts down drops its tasks where they are; whoever waits for a delivery elsewhere must hear of it.
     fn drop(&mut self) {
+        let now = self.room.supplies.look_at_clock().now;
         if !self.ended {
-            let outcome = self.give_up(self.room.supplies.look_at_clock().now);
+            let outcome = self.give_up(now);
             self.control.end(outcome);
         }
+        self.room.turn_away(now);
     }
 }
 
@@ -153,10 +155,14 @@ impl Driver {
             let now = self.room.supplies.look_at_clock().now;
             let mut progress = self.poll_bell(cx, now);
             progress |= self.poll_metadata(cx);
+            if progress {
+                self.room.let_in(now);
+            }
             progress |= self.poll_identity(cx, now);
             progress |= self.poll_connections(cx, now);
             self.sender.handle_timeout(now);
             self.forget_idle_topics(now);
+            progress |= self.room.serve_line(cx, now, SERVED);
             progress |= self.send_what_is_ready(now);
             self.judge_brokers(now);
             let due = self.linger.poll_due(now).map(|(number, _)| number);
@@ -574,6 +580,8 @@ fn ask_identity(kafka: Kafka, deadline: Instant) -> BoxFuture<'static, Result<Pr
 const TARGET: &str = "courant::producer";
 /// How many turns the driver takes before it lets other tasks run.
 const TURNS: usize = 16;
+/// How many records of the line it serves in a turn.
+const SERVED: usize = 1024;
 /// How many events of one connection it takes in a turn.
 const EVENTS: usize = 32;
 /// How stale a record's own timestamp may be, and how stale where batches stay open because nothing can be sent.

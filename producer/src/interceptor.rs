@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use courant_client::{Error, ErrorKind};
 
-use crate::{DeliveryFuture, Record, RecordMetadata, RecordTopic, SendError};
+use crate::{DeliveryFuture, Record, RecordMetadata, RecordTopic};
 
 /// Sees every record before it is partitioned and encoded, and hears of its outcome.
 ///
@@ -150,9 +150,9 @@ impl Intercepted {
     }
 
     /// The record was not accepted.
-    pub(crate) fn refused(mut self, refused: &SendError) {
+    pub(crate) fn refused(mut self, error: &Error) {
         if let Some(seen) = self.0.take() {
-            seen.tell(Err(&refused.error));
+            seen.tell(Err(error));
         }
     }
 }

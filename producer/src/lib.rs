@@ -39,6 +39,7 @@ mod sync;
 mod typed;
 mod typed_sink;
 mod unknown;
+mod waiting;
 
 pub use builder::{Acks, ProducerBuilder};
 pub use config::PRODUCER;

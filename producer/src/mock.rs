@@ -9,7 +9,7 @@ use courant_client::{Error, ErrorKind};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::types::{NodeId, Offset, TopicId, TopicName, TopicPartition, UnixMillis};
 
-use crate::append::{ClosedBatch, Moment, Refusal, Room, RoomOptions};
+use crate::append::{Claim, ClosedBatch, Moment, Refusal, Room, RoomOptions};
 use crate::interceptor::Interceptors;
 use crate::machine::Batch;
 use crate::partitioner::Standing;
@@ -245,9 +245,9 @@ impl Script {
         if let Some(error) = self.lock().refusals.pop_front() {
             return Err(SendError::refused(error, record));
         }
-        let mut accepted = producer.offer(&record, &mut None);
+        let mut accepted = producer.offer(&record, &mut Claim::default());
         if matches!(accepted, Err(Refusal::UnknownTopic)) && self.learn(record.topic()) {
-            accepted = producer.offer(&record, &mut None);
+            accepted = producer.offer(&record, &mut Claim::default());
         }
         match accepted {
             Ok(delivery) => {

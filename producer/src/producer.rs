@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use courant_client::{Error, ErrorKind, Kafka};
 use courant_protocol::compression::Codec;
 
-use crate::append::{Destination, Flush, Moment, Payload, Permit, Refusal, Room, RoomOptions};
+use crate::append::{Claim, Flush, Moment, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
 use crate::control::Control;
 use crate::driver::Driver;
@@ -72,12 +72,12 @@ pub(crate) enum Backing {
     Script(Arc<crate::mock::Script>),
 }
 
-struct Shared {
-    backing: Backing,
-    room: Arc<Room>,
-    control: Arc<Control>,
-    interceptors: Option<Arc<Interceptors>>,
-    max_block: Duration,
+pub(crate) struct Shared {
+    pub(crate) backing: Backing,
+    pub(crate) room: Arc<Room>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) interceptors: Option<Arc<Interceptors>>,
+    pub(crate) max_block: Duration,
 }
 
 impl Producer {
@@ -128,12 +128,11 @@ impl Producer {
 
     /// Sends a record and waits until the brokers have it.
     ///
-    /// One record at a time makes small batches; for throughput, [`enqueue`](Self::enqueue) many and await their
-    /// deliveries, or send from many tasks.
+    /// One record at a time makes small batches; for throughput, send from many tasks, keep many of these futures at a time,
+    /// or [`enqueue`](Self::enqueue) many and await their deliveries.
     ///
-    /// A future that waits for buffer space is accepted by the poll that follows when it is woken. Keep many of them where
-    /// each is polled when it is woken (tasks, `FuturesUnordered`, `StreamExt::buffered`): polled once and then awaited in
-    /// turn, with more bytes on their way than `buffer.memory`, each of those that waited travels alone.
+    /// A record is accepted by the first poll, or waits for its topic's metadata and for buffer space, up to `max.block.ms`
+    /// for both. Those that wait are accepted in the order of their first polls, whether or not they are polled meanwhile.
     ///
     /// # Errors
     /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), or not delivered within
@@ -143,14 +142,14 @@ impl Producer {
     /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and
     /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
     pub async fn send(&self, record: Record) -> Result<RecordMetadata, SendError> {
-        let delivery = match self.accept_at_once(&record) {
-            Some(delivery) => {
-                // It is encoded by now, and many of these futures may wait at a time.
-                drop(record);
-                delivery
-            }
-            None => Box::pin(self.enqueue_slowly(record)).await?,
+        let mut claim = Claim::default();
+        let accepted = match self.shared.room.arrivals.has(record.topic()) {
+            true => None,
+            false => self.accept_at_once(&record, &mut claim),
         };
+        let Some(delivery) = accepted else { return Box::pin(self.send_slowly(record, claim)).await };
+        // The record is encoded by now, and many of these futures may wait at a time.
+        drop((record, claim));
         delivery.await
     }
 
@@ -167,40 +166,44 @@ impl Producer {
     /// # Cancel safety
     /// Cancel safe: a record is accepted in the same poll that returns, so a dropped future has accepted nothing.
     pub async fn enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
-        match self.accept_at_once(&record) {
+        let mut claim = Claim::default();
+        match self.accept_at_once(&record, &mut claim) {
             Some(delivery) => Ok(delivery),
-            None => Box::pin(self.enqueue_slowly(record)).await,
+            None => Box::pin(self.enqueue_slowly(record, claim)).await,
         }
     }
 
     /// Deals with what stands in a record's way. Few records meet anything, so this is boxed wherever it is awaited, and
     /// the future of a record that does not wait stays small.
-    async fn enqueue_slowly(&self, mut record: Record) -> Result<DeliveryFuture, SendError> {
-        let Some(interceptors) = &self.shared.interceptors else { return self.accept(record).await };
+    pub(crate) async fn enqueue_slowly(
+        &self,
+        mut record: Record,
+        claim: Claim,
+    ) -> Result<DeliveryFuture, SendError> {
+        let Some(interceptors) = &self.shared.interceptors else { return self.accept(record, claim).await };
         let original = record.clone();
         let intercepted = interceptors.on_send(&mut record);
-        settle(intercepted, original, self.accept(record).await)
+        settle(intercepted, original, self.accept(record, claim).await)
     }
 
-    async fn accept(&self, record: Record) -> Result<DeliveryFuture, SendError> {
+    async fn accept(&self, record: Record, mut claim: Claim) -> Result<DeliveryFuture, SendError> {
         let kafka = match &self.shared.backing {
             Backing::Cluster(kafka) => kafka,
             #[cfg(feature = "mock")]
             Backing::Script(script) => return script.accept(self, record),
         };
-        let mut permit = None;
-        let mut refusal = match self.offer(&record, &mut permit) {
+        let mut refusal = match self.offer(&record, &mut claim) {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
         };
         let started = kafka.world().now();
         let deadline = started + self.shared.max_block;
         loop {
-            let waited = self.wait_for(kafka, &record, refusal, started, deadline, &mut permit);
+            let waited = self.wait_for(kafka, &record, refusal, started, deadline, &mut claim);
             if let Err(error) = waited.await {
                 return Err(SendError::refused(error, record));
             }
-            match self.offer(&record, &mut permit) {
+            match self.offer(&record, &mut claim) {
                 Ok(delivery) => return Ok(delivery),
                 Err(next) => refusal = next,
             }
@@ -225,7 +228,7 @@ impl Producer {
             #[cfg(feature = "mock")]
             Backing::Script(script) => return script.accept(self, record),
         };
-        let refusal = match self.offer(&record, &mut None) {
+        let refusal = match self.offer(&record, &mut Claim::default()) {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
         };
@@ -296,9 +299,9 @@ impl Producer {
 
     /// Accepts a record if nothing stands in the way; what does is for [`enqueue`](Self::enqueue) to say.
     #[inline(always)]
-    pub(crate) fn accept_at_once(&self, record: &Record) -> Option<DeliveryFuture> {
+    pub(crate) fn accept_at_once(&self, record: &Record, claim: &mut Claim) -> Option<DeliveryFuture> {
         match (&self.shared.interceptors, &self.shared.backing) {
-            (None, Backing::Cluster(_)) => self.offer(record, &mut None).ok(),
+            (None, Backing::Cluster(_)) => self.offer(record, claim).ok(),
             _ => None,
         }
     }
@@ -321,37 +324,42 @@ impl Producer {
     }
 
     #[inline(always)]
-    pub(crate) fn offer(
+    pub(crate) fn offer(&self, record: &Record, claim: &mut Claim) -> Result<DeliveryFuture, Refusal> {
+        self.shared.room.append(record.destination(), &record.payload(), claim).map(DeliveryFuture::new)
+    }
+
+    /// As [`Self::offer`], unless others that wait for the record's topic have to come first.
+    pub(crate) fn offer_in_order(
         &self,
         record: &Record,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<DeliveryFuture, Refusal> {
-        let to = Destination { topic: record.topic(), partition: record.partition };
-        let payload = Payload {
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: &record.headers,
-            timestamp: record.timestamp,
-        };
-        self.shared.room.append(to, &payload, permit).map(DeliveryFuture::new)
+        match self.shared.room.arrivals.has(record.topic()) {
+            true => Err(Refusal::UnknownTopic),
+            false => self.offer(record, claim),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Waits until what was missing is there.
-    async fn wait_for(
+    pub(crate) async fn wait_for(
         &self,
         kafka: &Kafka,
         record: &Record,
         refusal: Refusal,
         started: Instant,
         deadline: Instant,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<(), Error> {
         match refusal {
             Refusal::UnknownTopic => self.learn_topic(kafka, record.topic(), deadline).await,
             Refusal::UnknownPartition(count) => self.learn_partition(kafka, record, count, deadline).await,
             Refusal::NeedsBytes(bytes) => match self.wait_for_bytes(kafka, bytes, deadline).await {
                 Some(granted) => {
-                    *permit = Some(granted);
+                    claim.permit = Some(granted);
                     Ok(())
                 }
                 None if self.shared.control.is_closing() => Err(refused(record, Refusal::Closed)),
@@ -361,9 +369,15 @@ impl Producer {
         }
     }
 
-    async fn learn_topic(&self, kafka: &Kafka, name: &str, deadline: Instant) -> Result<(), Error> {
+    pub(crate) async fn learn_topic(
+        &self,
+        kafka: &Kafka,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let Shared { room, control, .. } = &*self.shared;
         control.unknown().admit(name, kafka.world().now())?;
+        control.want_topic(name, room);
         let topic = kafka.cluster().topic(name, deadline).await?;
         room.learn(&topic, &kafka.cluster().snapshot());
         control.unknown().handle_known(name);
@@ -463,7 +477,7 @@ fn settle(
             Ok(delivery)
         }
         Err(refused) => {
-            intercepted.refused(&refused);
+            intercepted.refused(&refused.error);
             Err(SendError::refused(refused.error, original))
         }
     }
@@ -503,7 +517,7 @@ fn unknown_partition(record: &Record, count: usize) -> Error {
     }
 }
 
-fn no_space(record: &Record, waited: Duration) -> Error {
+pub(crate) fn no_space(record: &Record, waited: Duration) -> Error {
     Error::new(ErrorKind::Timeout, "there was no buffer space for the record")
         .at_topic(record.topic())
         .after(waited)

@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::append::{Destination, Payload};
 use bytes::Bytes;
 use courant_protocol::types::{Offset, PartitionId, TopicName, TopicPartition, UnixMillis};
 
@@ -99,7 +100,32 @@ enum Topic {
     Shared(TopicName),
 }
 
+impl Record {
+    #[inline(always)]
+    pub(crate) fn destination(&self) -> Destination<'_> {
+        Destination { topic: self.topic(), partition: self.partition }
+    }
+
+    #[inline(always)]
+    pub(crate) fn payload(&self) -> Payload<'_> {
+        Payload {
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &self.headers,
+            timestamp: self.timestamp,
+        }
+    }
+}
+
 impl RecordTopic {
+    /// The name as it is shared with the metadata.
+    pub(crate) fn to_name(&self) -> TopicName {
+        match &self.0 {
+            Topic::Static(name) => TopicName::from(*name),
+            Topic::Shared(name) => name.clone(),
+        }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
             Topic::Static(name) => name,

@@ -9,6 +9,7 @@ use courant_client::Error;
 use courant_protocol::types::UnixMillis;
 use courant_runtime::BoxFuture;
 
+use crate::append::Claim;
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
 
 impl Producer {
@@ -99,11 +100,13 @@ impl SendBatch {
                 Some(entering) => ready!(entering.as_mut().poll(cx)),
                 None => {
                     let Some(record) = self.rest.front() else { return Poll::Ready(()) };
-                    match self.producer.accept_at_once(record) {
+                    let mut claim = Claim::default();
+                    match self.producer.accept_at_once(record, &mut claim) {
                         Some(delivery) => Ok(delivery),
                         None => {
                             let (producer, record) = (self.producer.clone(), record.clone());
-                            self.entering = Some(Box::pin(async move { producer.enqueue(record).await }));
+                            self.entering =
+                                Some(Box::pin(async move { producer.enqueue_slowly(record, claim).await }));
                             continue;
                         }
                     }

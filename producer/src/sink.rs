@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use courant_runtime::BoxFuture;
 use futures_sink::Sink;
 
-use crate::append::Flush;
+use crate::append::{Claim, Flush};
 use crate::{DeliveryFuture, Producer, Record, SendError};
 
 /// A [`Sink`] of records; [`Producer::sink`] makes one.
@@ -99,11 +99,12 @@ impl Sink<Record> for RecordSink {
     fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<(), SendError> {
         // It would overtake the one that waits.
         debug_assert!(self.entering.is_none(), "start_send comes after poll_ready");
-        match self.producer.accept_at_once(&record) {
+        let mut claim = Claim::default();
+        match self.producer.accept_at_once(&record, &mut claim) {
             Some(delivery) => self.failures.watch(&delivery),
             None => {
                 let producer = self.producer.clone();
-                self.entering = Some(Box::pin(async move { producer.enqueue(record).await }));
+                self.entering = Some(Box::pin(async move { producer.enqueue_slowly(record, claim).await }));
             }
         }
         Ok(())

@@ -90,7 +90,7 @@ impl<K, V> TypedProducer<K, V> {
     /// # Cancel safety
     /// As [`Producer::send`].
     pub async fn send(&self, record: &TypedRecord<K, V>) -> Result<RecordMetadata, Error> {
-        Ok(self.enqueue(record).await?.await?)
+        Ok(self.producer.send(self.encode(record)?).await?)
     }
 
     /// Encodes a record and accepts it; as [`Producer::enqueue`].

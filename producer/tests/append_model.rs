@@ -23,7 +23,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use append::{ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Room, RoomOptions, Slot};
+use append::{
+    Applicant, Claim, ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Permit, Permits,
+    Place, Room, RoomOptions, Slot,
+};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{Batches, ReadOptions, Stamp};
 use courant_protocol::types::{NodeId, Offset, PartitionId, TopicId, TopicName, UnixMillis};
@@ -32,7 +35,7 @@ use shuttle::sync::Mutex;
 use shuttle::thread;
 
 fn main() {
-    let models: [(&str, fn()); 5] = [
+    let models: [(&str, fn()); 6] = [
         ("every_record_is_taken_once_and_in_order", every_record_is_taken_once_and_in_order),
         ("a_flush_waits_for_what_was_before_it", a_flush_waits_for_what_was_before_it),
         ("nothing_is_appended_behind_a_closed_gate", nothing_is_appended_behind_a_closed_gate),
@@ -41,6 +44,7 @@ fn main() {
             waiters_for_bytes_are_all_served_and_nothing_leaks,
         ),
         ("a_delivery_is_always_woken", a_delivery_is_always_woken),
+        ("a_record_in_line_is_served_once_space_is_free", a_record_in_line_is_served_once_space_is_free),
     ];
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for (name, model) in models {
@@ -66,13 +70,13 @@ fn room(batch_size_bytes: usize, buffer_memory_bytes: usize) -> Arc<Room> {
 fn append(room: &Arc<Room>, value: &str) -> Option<(Arc<append::Completion>, u32)> {
     let payload = Payload { key: None, value: Some(value.as_bytes()), headers: &[], timestamp: None };
     let to = Destination { topic: "t", partition: Some(PartitionId(0)) };
-    let mut permit = None;
+    let mut claim = Claim::default();
     loop {
-        match room.append(to, &payload, &mut permit) {
+        match room.append(to, &payload, &mut claim) {
             Ok(appended) => return Some((appended.completion, appended.index)),
             Err(append::Refusal::NeedsBytes(bytes)) => {
                 room.supplies.bell.ring();
-                permit = Some(block_on(room.supplies.permits.acquire(bytes)));
+                claim.permit = Some(block_on(room.supplies.permits.acquire(bytes)));
             }
             Err(append::Refusal::Closed) => return None,
             Err(other) => panic!("{other:?}"),
@@ -240,4 +244,86 @@ fn a_delivery_is_always_woken() {
     };
     drive(&room, || *done.lock().unwrap());
     waiting.join().unwrap();
+}
+
+/// A record in the line, and what it became of.
+struct Asks {
+    value: &'static str,
+    times_taken: Mutex<usize>,
+}
+
+impl Asks {
+    fn new(value: &'static str) -> Arc<Self> {
+        Arc::new(Self { value, times_taken: Mutex::new(0) })
+    }
+
+    fn stand_in_line(self: &Arc<Self>, room: &Room) -> Place {
+        let place = Place::take(&room.supplies.permits, 100, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
+        room.supplies.bell.ring();
+        place
+    }
+}
+
+impl Applicant for Asks {
+    fn apply(&self, room: &Room, _now: Instant, permit: Option<Permit>) -> Result<(), usize> {
+        let payload =
+            Payload { key: None, value: Some(self.value.as_bytes()), headers: &[], timestamp: None };
+        let to = Destination { topic: "t", partition: Some(PartitionId(0)) };
+        let mut claim = Claim { permit, ..Claim::default() };
+        match room.append_in_turn(to, &payload, &mut claim) {
+            Ok(_) => *self.times_taken.lock().unwrap() += 1,
+            Err(append::Refusal::NeedsBytes(missing)) => return Err(missing),
+            Err(other) => panic!("{other:?}"),
+        }
+        Ok(())
+    }
+
+    fn join_line(self: Arc<Self>, _permits: &Arc<Permits>, _now: Instant) {}
+}
+
+/// All space is taken. One task frees it, one waits in line, another leaves the line at some point, and one waits on its
+/// own behind them: the driver, asleep in between, serves whoever is left.
+fn a_record_in_line_is_served_once_space_is_free() {
+    let room = room(0, 100);
+    let held = room.supplies.permits.try_acquire(100).unwrap();
+    let freeing = thread::spawn(move || drop(held));
+    let (stays, leaves) = (Asks::new("stays"), Asks::new("leaves"));
+    let leaving = {
+        let (room, leaves) = (Arc::clone(&room), Arc::clone(&leaves));
+        thread::spawn(move || {
+            let place = leaves.stand_in_line(&room);
+            thread::yield_now();
+            drop(place);
+        })
+    };
+    let _place = stays.stand_in_line(&room);
+    let behind = {
+        let room = Arc::clone(&room);
+        thread::spawn(move || drop(append(&room, "behind").unwrap()))
+    };
+    let mut values = Vec::new();
+    block_on(std::future::poll_fn(|cx| {
+        loop {
+            let mut heard = Vec::new();
+            let rung = room.supplies.bell.poll_heard(cx, &mut heard).is_ready();
+            let mut taken = Vec::new();
+            for slot in heard {
+                slot.take_all(&mut taken);
+                let _nothing_open = slot.visit(&mut taken);
+            }
+            taken.into_iter().for_each(|batch| complete(batch, &mut values));
+            let served = room.serve_line(cx, Instant::now(), 10);
+            let all =
+                values.iter().any(|value| value == "stays") && values.iter().any(|value| value == "behind");
+            match (all, rung || served) {
+                (true, _) => return Poll::Ready(()),
+                (false, true) => {}
+                (false, false) => return Poll::Pending,
+            }
+        }
+    }));
+    [freeing, leaving, behind].into_iter().for_each(|task| task.join().unwrap());
+    assert_eq!(*stays.times_taken.lock().unwrap(), 1);
+    assert!(*leaves.times_taken.lock().unwrap() <= 1);
+    assert!(!room.supplies.permits.has_line());
 }

@@ -3,42 +3,67 @@
 //! A permit is taken once per batch, for the room that the batch may fill, and goes back when the batch's outcome is
 //! known. Whoever waits is served strictly first come, first served: a small demand never overtakes a large one, so
 //! that the large one is not starved (Kafka's `BufferPool`). A waiter that is dropped leaves the queue, and gives back
-//! what it was granted in the meantime.
+//! what it was granted in the meantime. Among those who wait may be records that somebody else puts into the room, in
+//! their turn (see `line`).
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use super::line::{Applicant, Front};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// All bytes that batches may hold, and the queue of those who wait for some.
 pub(crate) struct Permits {
     total: usize,
+    /// How many records wait.
+    records: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
     free: usize,
-    /// In the order of asking; the first `granted` of them have their bytes and were woken.
+    /// In the order of asking; the first `granted` of them have their bytes and were woken. None of these is a record.
     waiters: VecDeque<Waiter>,
     granted: usize,
     next_ticket: u64,
     /// Somebody who does not wait was refused, and nobody has hurried since.
     refused: bool,
+    /// Who puts waiting records into the room, once there may be space for the one at the front.
+    server: Option<Waker>,
+    /// Nobody does any more.
+    is_closed: bool,
 }
 
 struct Waiter {
     ticket: u64,
     bytes: usize,
-    waker: Waker,
+    who: Who,
+}
+
+/// Who waits for bytes.
+pub(super) enum Who {
+    Task(Waker),
+    /// A record, which may fit into a batch that is open; `was_tried` says that it does not.
+    Record {
+        applicant: Arc<dyn Applicant>,
+        was_tried: bool,
+    },
 }
 
 impl Permits {
     pub(crate) fn new(total: usize) -> Arc<Self> {
-        let state =
-            State { free: total, waiters: VecDeque::new(), granted: 0, next_ticket: 0, refused: false };
-        Arc::new(Self { total, state: Mutex::new(state) })
+        let state = State {
+            free: total,
+            waiters: VecDeque::new(),
+            granted: 0,
+            next_ticket: 0,
+            refused: false,
+            server: None,
+            is_closed: false,
+        };
+        Arc::new(Self { total, records: AtomicUsize::new(0), state: Mutex::new(state) })
     }
 
     /// What there is when nothing is taken.
@@ -85,6 +110,83 @@ impl Permits {
         Acquire { permits: Arc::clone(self), bytes, ticket: None }
     }
 
+    /// Whether a record waits; who comes now has to wait behind it, even where its batch has room left.
+    #[inline(always)]
+    pub(crate) fn has_line(&self) -> bool {
+        self.records.load(Ordering::Acquire) > 0
+    }
+
+    /// Puts a record at the end of the queue; `None` if nobody serves it any more.
+    pub(super) fn enter(&self, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<u64> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return None;
+        }
+        self.records.fetch_add(1, Ordering::Relaxed);
+        Some(state.enter(bytes, Who::Record { applicant, was_tried: false }))
+    }
+
+    /// Takes a waiter out of the queue, whom this may make somebody else's turn.
+    pub(super) fn leave(&self, ticket: u64) {
+        let mut state = self.lock();
+        let Some(place) = state.place_of(ticket) else { return };
+        let left = state.waiters.remove(place);
+        if let Some(Waiter { who: Who::Record { .. }, .. }) = &left {
+            self.records.fetch_sub(1, Ordering::Release);
+        }
+        if place < state.granted {
+            state.granted -= 1;
+            state.free += left.as_ref().map_or(0, |waiter| waiter.bytes);
+        }
+        // Those behind a large demand that gave up may fit now.
+        let woken = state.grant();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        // What was left may be the last of a record, and call a program's own code.
+        drop(left);
+    }
+
+    /// The record at the front, if it can be served or was not tried yet; else `cx` is woken once that is so.
+    pub(super) fn poll_front(&self, cx: &mut Context<'_>) -> Poll<Front> {
+        if !self.has_line() {
+            // Who queues from now on rings the bell.
+            return Poll::Pending;
+        }
+        let mut state = self.lock();
+        if let Some(front) = state.front_to_serve() {
+            return Poll::Ready(front);
+        }
+        match &mut state.server {
+            Some(server) => server.clone_from(cx.waker()),
+            None => state.server = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Takes bytes for the record at the front, or notes that it misses so many.
+    pub(super) fn take_for(self: &Arc<Self>, ticket: u64, missing: usize) -> Option<Permit> {
+        let mut state = self.lock();
+        let (granted, free) = (state.granted, state.free);
+        let front = state.waiters.get_mut(granted).filter(|front| front.ticket == ticket)?;
+        if free < missing {
+            front.bytes = missing;
+            if let Who::Record { was_tried, .. } = &mut front.who {
+                *was_tried = true;
+            }
+            return None;
+        }
+        state.free -= missing;
+        drop(state);
+        Some(Permit { permits: Arc::clone(self), bytes: missing })
+    }
+
+    /// Nobody puts waiting records into the room from now on; these are left.
+    pub(super) fn close_line(&self) -> Vec<Front> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.waiters.iter().filter_map(Waiter::as_record).collect()
+    }
+
     fn release(&self, bytes: usize) {
         let mut state = self.lock();
         state.free += bytes;
@@ -99,20 +201,51 @@ impl Permits {
 }
 
 impl State {
+    fn enter(&mut self, bytes: usize, who: Who) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiters.push_back(Waiter { ticket, bytes, who });
+        ticket
+    }
+
     /// Hands free bytes to those who have waited longest, and says whom to wake once the lock is gone.
     fn grant(&mut self) -> Vec<Waker> {
         let mut woken = Vec::new();
-        while let Some(next) = self.waiters.get(self.granted).filter(|next| next.bytes <= self.free) {
-            self.free -= next.bytes;
-            woken.push(next.waker.clone());
+        while let Some(Waiter { bytes, who: Who::Task(waker), .. }) = self.waiters.get(self.granted)
+            && *bytes <= self.free
+        {
+            self.free -= bytes;
+            woken.push(waker.clone());
             self.granted += 1;
         }
+        if self.front_to_serve().is_some() {
+            woken.extend(self.server.take());
+        }
         woken
+    }
+
+    fn front_to_serve(&self) -> Option<Front> {
+        let front = self.waiters.get(self.granted)?;
+        match front.who {
+            Who::Record { was_tried: true, .. } if front.bytes > self.free => None,
+            _ => front.as_record(),
+        }
     }
 
     /// Tickets only grow and the queue keeps their order, so that a waiter finds itself by bisection.
     fn place_of(&self, ticket: u64) -> Option<usize> {
         self.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
+    }
+}
+
+impl Waiter {
+    fn as_record(&self) -> Option<Front> {
+        match &self.who {
+            Who::Task(_) => None,
+            Who::Record { applicant, .. } => {
+                Some(Front { ticket: self.ticket, applicant: Arc::clone(applicant) })
+            }
+        }
     }
 }
 
@@ -162,10 +295,7 @@ impl Future for Acquire {
         match place {
             None if state.waiters.is_empty() && state.free >= bytes => state.free -= bytes,
             None => {
-                let ticket = state.next_ticket;
-                state.next_ticket += 1;
-                state.waiters.push_back(Waiter { ticket, bytes, waker: cx.waker().clone() });
-                self.ticket = Some(ticket);
+                self.ticket = Some(state.enter(bytes, Who::Task(cx.waker().clone())));
                 return Poll::Pending;
             }
             Some(place) if place < state.granted => {
@@ -174,8 +304,8 @@ impl Future for Acquire {
                 self.ticket = None;
             }
             Some(place) => {
-                if let Some(waiter) = state.waiters.get_mut(place) {
-                    waiter.waker.clone_from(cx.waker());
+                if let Some(Waiter { who: Who::Task(waker), .. }) = state.waiters.get_mut(place) {
+                    waker.clone_from(cx.waker());
                 }
                 return Poll::Pending;
             }
@@ -187,18 +317,9 @@ impl Future for Acquire {
 
 impl Drop for Acquire {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        let mut state = self.permits.lock();
-        let Some(place) = state.place_of(ticket) else { return };
-        state.waiters.remove(place);
-        if place < state.granted {
-            state.granted -= 1;
-            state.free += self.bytes;
+        if let Some(ticket) = self.ticket {
+            self.permits.leave(ticket);
         }
-        // Those behind a large demand that gave up may fit now.
-        let woken = state.grant();
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -228,11 +349,11 @@ mod tests {
 
     /// Counts how often it was woken.
     #[derive(Default)]
-    struct Count(std::sync::atomic::AtomicUsize);
+    struct Count(AtomicUsize);
 
     impl std::task::Wake for Count {
         fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -248,8 +369,7 @@ mod tests {
         }
         for (nth, permit) in held.into_iter().enumerate() {
             drop(permit);
-            let woken: Vec<usize> =
-                counts.iter().map(|count| count.0.load(std::sync::atomic::Ordering::Relaxed)).collect();
+            let woken: Vec<usize> = counts.iter().map(|count| count.0.load(Ordering::Relaxed)).collect();
             let expected: Vec<usize> = (0..20).map(|waiter| usize::from(waiter <= nth)).collect();
             assert_eq!(woken, expected, "after {} were freed", nth + 1);
         }

@@ -12,6 +12,7 @@ use courant_protocol::record::WriterOptions;
 use courant_protocol::types::{NodeId, PartitionId, TopicId, TopicName, UnixMillis};
 use hashbrown::HashMap;
 
+use super::arrivals::Arrivals;
 use super::bell::Bell;
 use super::open_batch::{Appended, Gate, Payload, Slot, SlotRefusal};
 use super::outstanding::{Flush, Outstanding};
@@ -68,6 +69,7 @@ pub(crate) struct Moment {
 /// Topics, their partitions, and what they share.
 pub(crate) struct Room {
     topics: RwLock<Topics>,
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) supplies: Supplies,
     partitioner: Partitioner,
     ignore_keys: bool,
@@ -117,6 +119,15 @@ pub(crate) struct Destination<'a> {
     pub(crate) partition: Option<PartitionId>,
 }
 
+/// What a record that was refused brings along the next time.
+#[derive(Default)]
+pub(crate) struct Claim {
+    /// Bytes that were waited for; used if a new batch has to be opened, and else left here.
+    pub(crate) permit: Option<Permit>,
+    /// The partition that was chosen for it, where there was no space.
+    pub(crate) partition: Option<PartitionId>,
+}
+
 /// Why a record was not taken. Nothing has happened then, and the same record may be offered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -155,6 +166,7 @@ impl Room {
                 slots: 0,
                 slow: BTreeSet::new(),
             }),
+            arrivals: Arc::default(),
             supplies,
             partitioner: options.partitioner,
             ignore_keys: options.ignore_keys,
@@ -165,27 +177,42 @@ impl Room {
         })
     }
 
-    /// Finds the record's partition and encodes it there, or says what is missing. `permit` may hold bytes that were
-    /// waited for; they are used if a new batch has to be opened, and otherwise stay with the caller.
+    /// Finds the record's partition and encodes it there, or says what is missing. A record without a permit does not
+    /// overtake those that wait in the line.
     #[inline(always)]
     pub(crate) fn append(
         &self,
         to: Destination<'_>,
         payload: &Payload<'_>,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
         if payload.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
             return Err(Refusal::NegativeTimestamp);
         }
         self.check_size(payload)?;
-        if let Some(own) = self.partitioner.own().filter(|_| to.partition.is_none()) {
-            return self.append_by(own, to, payload, permit);
+        if self.supplies.permits.has_line() && claim.permit.is_none() {
+            return Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound())));
+        }
+        self.append_in_turn(to, payload, claim)
+    }
+
+    /// As [`Self::append`] for a record that was refused and whose turn has come.
+    #[inline(always)]
+    pub(crate) fn append_in_turn(
+        &self,
+        to: Destination<'_>,
+        payload: &Payload<'_>,
+        claim: &mut Claim,
+    ) -> Result<Appended, Refusal> {
+        let chosen = to.partition.or(claim.partition);
+        if let Some(own) = self.partitioner.own().filter(|_| chosen.is_none()) {
+            return self.append_by(own, to, payload, claim);
         }
         self.with_topic(to.topic, |topic| {
             let record = topic.unplaced(to.topic, payload, &topic.available);
-            match to.partition.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
-                Some(partition) => self.append_at(topic, partition, payload, permit),
-                None => self.append_sticky(topic, payload, permit),
+            match chosen.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
+                Some(partition) => self.append_at(topic, partition, payload, claim),
+                None => self.append_sticky(topic, payload, claim),
             }
         })
     }
@@ -198,22 +225,22 @@ impl Room {
         own: &dyn CustomPartitioner,
         to: Destination<'_>,
         payload: &Payload<'_>,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
         let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
         let record = self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
         let Some(chosen) = own.partition(&record) else {
-            return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, permit));
+            return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, claim));
         };
         let tried = self.with_topic(to.topic, |topic| {
-            Ok(topic.slot(chosen)?.append(payload, &self.supplies, permit, true))
+            Ok(topic.slot(chosen)?.append(payload, &self.supplies, &mut claim.permit, true))
         })?;
         match tried {
             Err(SlotRefusal::Turn) => {
                 let next = own.on_new_batch(&record, chosen);
-                self.with_topic(to.topic, |topic| self.append_at(topic, next, payload, permit))
+                self.with_topic(to.topic, |topic| self.append_at(topic, next, payload, claim))
             }
-            outcome => outcome.map_err(|refusal| self.refusal(refusal)),
+            outcome => outcome.map_err(|refusal| self.refusal_at(chosen, refusal, claim)),
         }
     }
 
@@ -236,10 +263,10 @@ impl Room {
         topic: &Topic,
         partition: PartitionId,
         payload: &Payload<'_>,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
-        let appended = topic.slot(partition)?.append(payload, &self.supplies, permit, false);
-        appended.map_err(|refusal| self.refusal(refusal))
+        let appended = topic.slot(partition)?.append(payload, &self.supplies, &mut claim.permit, false);
+        appended.map_err(|refusal| self.refusal_at(partition, refusal, claim))
     }
 
     #[inline(always)]
@@ -247,7 +274,7 @@ impl Room {
         &self,
         topic: &Topic,
         payload: &Payload<'_>,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
         let count = topic.partition_count();
         let load = |partition| topic.load(partition);
@@ -255,7 +282,7 @@ impl Room {
         let mut may_turn = count > 1 && topic.sticky.has_had_its_share();
         loop {
             let slot = topic.slot(PartitionId(partition as i32))?;
-            match slot.append(payload, &self.supplies, permit, may_turn) {
+            match slot.append(payload, &self.supplies, &mut claim.permit, may_turn) {
                 Ok(appended) => {
                     topic.sticky.produced(partition, appended.bytes, count, load);
                     return Ok(appended);
@@ -281,6 +308,13 @@ impl Room {
             return Err(Refusal::TooLarge { size_bytes, limit_bytes, setting: "buffer.memory" });
         }
         Ok(())
+    }
+
+    /// The place that was chosen for a record stays its own while it waits for space there.
+    #[inline(never)]
+    fn refusal_at(&self, partition: PartitionId, refusal: SlotRefusal, claim: &mut Claim) -> Refusal {
+        claim.partition = matches!(refusal, SlotRefusal::NeedsBytes(_)).then_some(partition);
+        self.refusal(refusal)
     }
 
     #[inline(never)]
@@ -345,6 +379,12 @@ impl Room {
     /// Whether records for the topic find their partitions.
     pub(crate) fn knows(&self, name: &TopicName) -> bool {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.contains_key(name)
+    }
+
+    /// Whether nothing is taken any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(topics.gate, Gate::Aborting | Gate::Closed)
     }
 
     /// Takes a topic away of which no batch is here, and says whether it is away. Nobody appends meanwhile: a task
@@ -487,7 +527,7 @@ mod tests {
     fn append(room: &Room, partition: i32) -> Result<Appended, Refusal> {
         let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
         let to = Destination { topic: "t", partition: Some(PartitionId(partition)) };
-        room.append(to, &payload, &mut None)
+        room.append(to, &payload, &mut Claim::default())
     }
 
     #[test]
@@ -530,12 +570,12 @@ mod tests {
         let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
         let to = Destination { topic: "t", partition: None };
         let at = |appended: Appended| (appended.completion.partition, appended.index);
-        let (first, _) = at(room.append(to, &payload, &mut None).unwrap());
+        let (first, _) = at(room.append(to, &payload, &mut Claim::default()).unwrap());
         // 111 records fill a batch of 1000 bytes but for 9, so that a second one follows, as in Java, and fills up too.
         for expected in (1..111).chain(0..111) {
-            assert_eq!(at(room.append(to, &payload, &mut None).unwrap()), (first, expected));
+            assert_eq!(at(room.append(to, &payload, &mut Claim::default()).unwrap()), (first, expected));
         }
-        let (next, index) = at(room.append(to, &payload, &mut None).unwrap());
+        let (next, index) = at(room.append(to, &payload, &mut Claim::default()).unwrap());
         assert!(next != first && index == 0, "{next} {index}");
     }
 
@@ -569,7 +609,7 @@ mod tests {
         grows.grow(1);
         let payload = Payload { key: None, value: Some(b"x"), headers: &[], timestamp: None };
         let to = Destination { topic: "t", partition: None };
-        let appended = room.append(to, &payload, &mut None).unwrap();
+        let appended = room.append(to, &payload, &mut Claim::default()).unwrap();
         assert_eq!(appended.completion.partition, PartitionId(2));
     }
 

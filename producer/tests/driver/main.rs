@@ -12,3 +12,4 @@ mod refusals;
 mod send_batch;
 mod sink;
 mod stage;
+mod waiting;

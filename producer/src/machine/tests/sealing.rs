@@ -4,7 +4,7 @@ use std::task::{Context, Waker};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::types::{PartitionId, TopicId, TopicName};
 
-use crate::append::{Delivered, Destination, Payload, Room, RoomOptions};
+use crate::append::{Claim, Delivered, Destination, Payload, Room, RoomOptions};
 use crate::machine::Batch;
 use crate::partitioner::Standing;
 
@@ -14,7 +14,7 @@ fn a_batch_that_cannot_be_compressed_gives_its_records_back() {
     room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![Standing::led_by(0)]);
     let payload = Payload { key: Some(b"key"), value: Some(b"value"), headers: &[], timestamp: None };
     let to = Destination { topic: "t", partition: Some(PartitionId(0)) };
-    let Ok(appended) = room.append(to, &payload, &mut None) else { panic!("there is room") };
+    let Ok(appended) = room.append(to, &payload, &mut Claim::default()) else { panic!("there is room") };
     assert!(room.supplies.permits.free() < 10_000);
 
     let (mut slots, mut taken) = (Vec::new(), Vec::new());

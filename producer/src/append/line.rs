@@ -1,0 +1,86 @@
+//! Records that wait for buffer space, and are put into the room by the driver.
+//!
+//! Who waits with a future of its own ([`Permits::acquire`]) takes its bytes when that future is polled. A record in the
+//! line needs nobody to poll: the driver puts it where it belongs when its turn has come, so that many senders of which
+//! one is awaited at a time still fill their batches. Both stand in one line, and are served strictly in order.
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::permits::{Permit, Permits};
+use super::room::Room;
+
+/// A record that waits, whoever sends it.
+pub(crate) trait Applicant: Send + Sync {
+    /// Its turn has come: puts the record into the room, and tells the sender. `Ok` if that is settled, one way or the
+    /// other; else so many bytes are missing, which it gets by the next call.
+    fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize>;
+
+    /// Its topic is known, or the producer was closed: it takes its place in the line.
+    fn join_line(self: Arc<Self>, permits: &Arc<Permits>, now: Instant);
+}
+
+/// A place in the line; dropping it leaves the line.
+pub(crate) struct Place {
+    permits: Arc<Permits>,
+    ticket: u64,
+}
+
+/// Whose turn it is.
+pub(super) struct Front {
+    pub(super) ticket: u64,
+    pub(super) applicant: Arc<dyn Applicant>,
+}
+
+impl Place {
+    /// The end of the line, for a record that misses so many bytes; `None` if nobody serves the line any more. Who calls
+    /// rings the bell.
+    pub(crate) fn take(permits: &Arc<Permits>, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<Self> {
+        let ticket = permits.enter(bytes, applicant)?;
+        Some(Self { permits: Arc::clone(permits), ticket })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.permits.leave(self.ticket);
+    }
+}
+
+impl Room {
+    /// Serves the line as far as there is space, up to `limit` records, and says whether there was anything to do. `cx` is
+    /// woken once there may be more.
+    pub(crate) fn serve_line(&self, cx: &mut Context<'_>, now: Instant, limit: usize) -> bool {
+        for served in 0..limit {
+            match self.supplies.permits.poll_front(cx) {
+                Poll::Ready(front) => self.serve(&front, now),
+                Poll::Pending => return served > 0,
+            }
+        }
+        true
+    }
+
+    fn serve(&self, Front { ticket, applicant }: &Front, now: Instant) {
+        let permits = &self.supplies.permits;
+        let mut permit = None;
+        // Most records fit into a batch that is open already, and need no bytes.
+        while let Err(missing) = applicant.apply(self, now, permit) {
+            permit = permits.take_for(*ticket, missing);
+            if permit.is_none() {
+                return;
+            }
+        }
+        permits.leave(*ticket);
+    }
+
+    /// Turns away whoever waits, now and from now on. The gate is closed.
+    pub(crate) fn turn_away(&self, now: Instant) {
+        self.arrivals.close();
+        self.let_in(now);
+        for Front { ticket, applicant } in self.supplies.permits.close_line() {
+            let told = applicant.apply(self, now, None);
+            debug_assert!(told.is_ok(), "a closed gate asks for no bytes");
+            self.supplies.permits.leave(ticket);
+        }
+    }
+}

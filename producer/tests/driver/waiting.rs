@@ -1,0 +1,280 @@
+//! Sends that wait: many at a time, of which one task awaits one after the other.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use courant_broker_mock::Fault;
+use courant_client::ErrorKind;
+use courant_producer::{
+    Acknowledgement, Interceptor, Partitioner, Producer, Record, RecordMetadata, SendError,
+};
+use courant_protocol::api::ApiKey;
+
+use crate::cancel::{drop_after, sweep};
+use crate::stage::{SECOND, Stage, play, record, texts};
+
+type Send<'a> = Pin<Box<dyn Future<Output = Result<RecordMetadata, SendError>> + 'a>>;
+
+/// Starts so many sends, and leaves those that have to wait alone.
+fn start<'a>(producer: &'a Producer, records: impl IntoIterator<Item = Record>) -> Vec<Send<'a>> {
+    records
+        .into_iter()
+        .map(|record| {
+            let mut send: Send<'a> = Box::pin(producer.send(record));
+            let first = send.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(first.is_pending(), "nothing is written before the driver runs");
+            send
+        })
+        .collect()
+}
+
+/// A value by which the records fill a batch of a thousand bytes by nine.
+fn wide(n: usize) -> Record {
+    record(format!("{n:0>100}"))
+}
+
+fn batches(stage: &Stage) -> Vec<i32> {
+    stage.stamps(0).into_iter().map(|(.., count)| count).collect()
+}
+
+#[test]
+fn those_that_wait_for_space_fill_their_batches_though_nobody_polls_them() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(1000).buffer_memory_bytes(4000);
+        let producer = producer.start().await.unwrap();
+        producer.send(wide(0)).await.unwrap();
+        for (send, offset) in start(&producer, (1..=360).map(wide)).into_iter().zip(1..) {
+            assert_eq!(send.await.unwrap().offset, offset, "in the order in which they were started");
+        }
+        let counts = batches(&stage);
+        assert!(counts.len() <= 2 + 360 / 8, "{} batches of {counts:?}", counts.len());
+    });
+}
+
+#[test]
+fn those_that_wait_for_their_topic_travel_together_once_it_is_known() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(30 * SECOND / 1000).start().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        for (send, offset) in start(&producer, (0..100).map(record)).into_iter().zip(0..) {
+            assert_eq!(send.await.unwrap().offset, offset);
+        }
+        assert_eq!(batches(&stage), [100]);
+        assert!(begun.elapsed() < SECOND / 10, "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn nobody_overtakes_those_that_wait() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(1000).buffer_memory_bytes(1000);
+        let producer = producer.start().await.unwrap();
+        // For the topic, then for space.
+        let mut waiting = start(&producer, (0..20).map(wide));
+        for send in &mut waiting[..10] {
+            send.await.unwrap();
+        }
+        waiting.extend(start(&producer, (20..30).map(wide)));
+        assert_eq!(producer.try_enqueue(record("not yet")).unwrap_err().kind(), ErrorKind::Timeout);
+        let last = producer.enqueue(wide(30)).await.unwrap();
+        for send in waiting.split_off(10) {
+            send.await.unwrap();
+        }
+        last.await.unwrap();
+        let values: Vec<usize> = stage.values(0).iter().map(|value| value.parse().unwrap()).collect();
+        assert_eq!(values, (0..=30).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn one_that_is_dropped_while_it_waits_is_not_sent_and_holds_nobody_up() {
+    sweep(|steps| async move {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
+        let mut ended = true;
+        for round in 0..3 {
+            let waiting = start(&producer, (0..3).map(|n| record(format!("{round} {n}"))));
+            let (dropped, (never_polled_again, kept)) =
+                tokio::join!(drop_after(steps, producer.send(record(format!("{round} dropped")))), async {
+                    let mut waiting = waiting.into_iter();
+                    let never_polled_again = waiting.next();
+                    let mut kept = 0;
+                    for send in waiting {
+                        kept += usize::from(send.await.is_ok());
+                    }
+                    (never_polled_again, kept)
+                },);
+            drop(never_polled_again);
+            assert_eq!(kept, 2);
+            ended &= dropped.is_some();
+        }
+        producer.send(record("last")).await.unwrap();
+        let values = stage.values(0);
+        let mut sorted = values.clone();
+        sorted.dedup();
+        assert_eq!(values, sorted, "none twice");
+        for round in 0..3 {
+            for n in 0..3 {
+                assert!(values.contains(&format!("{round} {n}")), "{values:?}");
+            }
+            assert!(!ended || values.contains(&format!("{round} dropped")));
+        }
+        producer.close(SECOND).await.unwrap();
+        ended
+    });
+}
+
+#[test]
+fn one_that_is_dropped_before_its_turn_is_never_sent() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
+        let mut waiting = start(&producer, (0..3).map(record));
+        drop(waiting.remove(1));
+        for send in waiting {
+            send.await.unwrap();
+        }
+        let mut waiting = start(&producer, (3..7).map(record));
+        drop(waiting.remove(2));
+        for send in waiting {
+            send.await.unwrap();
+        }
+        producer.flush().await.unwrap();
+        assert_eq!(stage.values(0), texts([0, 2, 3, 4, 6]));
+    });
+}
+
+#[test]
+fn those_that_wait_when_the_producer_is_closed_come_back_at_once() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).always().delay(SECOND));
+        stage.cluster.inject(Fault::on(ApiKey::Metadata).always().delay(30 * SECOND));
+        let elsewhere = || Record::to("elsewhere").value("x");
+        let waiting = start(&producer, [record("a"), record("b"), record("c"), elsewhere()]);
+        let begun = tokio::time::Instant::now();
+        let close = async {
+            tokio::time::sleep(SECOND / 10).await;
+            producer.close(10 * SECOND).await.unwrap();
+        };
+        let outcomes = async {
+            let mut outcomes = Vec::new();
+            for send in waiting {
+                outcomes.push(send.await);
+            }
+            outcomes
+        };
+        let ((), outcomes) = tokio::join!(close, outcomes);
+        assert!(begun.elapsed() < 3 * SECOND, "{:?}", begun.elapsed());
+        let mut outcomes = outcomes.into_iter();
+        outcomes.next().unwrap().unwrap();
+        let sent = [record("b"), record("c"), elsewhere()];
+        for (outcome, record) in outcomes.zip(sent) {
+            let refused = outcome.unwrap_err();
+            assert_eq!((refused.kind(), refused.record), (ErrorKind::Closed, Some(record)));
+        }
+        assert_eq!(producer.send(record("d")).await.unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(stage.values(0), ["first", "a"]);
+    });
+}
+
+#[test]
+fn one_that_waits_too_long_comes_back_and_the_next_ones_go_on() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).max_block(2 * SECOND);
+        let producer = producer.start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).delay(10 * SECOND));
+        let held = producer.enqueue(record("held")).await.unwrap();
+        let error = producer.send(record("late")).await.unwrap_err();
+        assert_eq!((error.kind(), error.record.clone()), (ErrorKind::Timeout, Some(record("late"))));
+        assert!(error.hint().unwrap().contains("buffer.memory"), "{error}");
+        assert_eq!(producer.metrics().buffer_exhausted_total, 1);
+        held.await.unwrap();
+        producer.send(record("after")).await.unwrap();
+        assert_eq!(stage.values(0), ["first", "held", "after"]);
+        assert_eq!(producer.metrics().waiting_callers, 0);
+        assert!(producer.metrics().bufferpool_wait_time_total >= 2 * SECOND);
+    });
+}
+
+#[test]
+fn partitions_in_turn_are_not_passed_over_while_their_records_wait() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100);
+        let producer = producer.partitioner(Partitioner::round_robin()).start().await.unwrap();
+        for expected in [0, 1, 2, 0] {
+            // The first one of each pair takes all the space there is.
+            let waiting = start(&producer, [Record::to("t").value("x"), Record::to("t").value("x")]);
+            let mut seen = Vec::new();
+            for send in waiting {
+                seen.push(send.await.unwrap().topic_partition.partition.0);
+            }
+            assert_eq!(seen, [expected * 2 % 3, (expected * 2 + 1) % 3]);
+        }
+    });
+}
+
+/// Counts the outcomes that it hears of, by whether they are good.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<(usize, usize)>>);
+
+impl Interceptor for Heard {
+    fn on_acknowledgement(&self, told: &Acknowledgement<'_>) {
+        let (good, bad) = &mut *self.0.lock().unwrap();
+        *match told.result {
+            Ok(_) => good,
+            Err(_) => bad,
+        } += 1;
+    }
+}
+
+#[test]
+fn interceptors_hear_of_those_that_wait_accepted_or_dropped() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let heard = Heard::default();
+        let producer = stage.builder().batch_size_bytes(1000).buffer_memory_bytes(2000);
+        let producer = producer.interceptor(heard.clone()).linger(Duration::ZERO).start().await.unwrap();
+        let mut waiting = start(&producer, (0..100).map(wide));
+        drop(waiting.pop());
+        assert_eq!(*heard.0.lock().unwrap(), (0, 1), "one was dropped before its turn");
+        let last = waiting.pop().unwrap();
+        for send in waiting.drain(..50) {
+            send.await.unwrap();
+        }
+        last.await.unwrap();
+        // These were accepted and written, though nobody polled them again.
+        drop(waiting);
+        producer.flush().await.unwrap();
+        assert_eq!(*heard.0.lock().unwrap(), (99, 1));
+        assert_eq!(stage.values(0).len(), 99);
+        assert!(batches(&stage).len() <= 2 + 99 / 8);
+    });
+}
+
+#[test]
+fn a_wait_that_is_over_is_polled_to_its_end() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
+        let mut waiting = start(&producer, (0..5).map(record));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(stage.values(0), texts(0..5));
+        for send in waiting.iter_mut().rev() {
+            let Poll::Ready(sent) = send.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+                panic!("it was delivered long ago")
+            };
+            sent.unwrap();
+        }
+    });
+}
