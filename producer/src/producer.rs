@@ -143,11 +143,9 @@ impl Producer {
     /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
     pub async fn send(&self, record: Record) -> Result<RecordMetadata, SendError> {
         let mut claim = Claim::default();
-        let accepted = match self.shared.room.arrivals.has(record.topic()) {
-            true => None,
-            false => self.accept_at_once(&record, &mut claim),
+        let Some(delivery) = self.accept_at_once(&record, &mut claim) else {
+            return Box::pin(self.send_slowly(record, claim)).await;
         };
-        let Some(delivery) = accepted else { return Box::pin(self.send_slowly(record, claim)).await };
         // The record is encoded by now, and many of these futures may wait at a time.
         drop((record, claim));
         delivery.await
@@ -328,18 +326,6 @@ impl Producer {
         self.shared.room.append(record.destination(), &record.payload(), claim).map(DeliveryFuture::new)
     }
 
-    /// As [`Self::offer`], unless others that wait for the record's topic have to come first.
-    pub(crate) fn offer_in_order(
-        &self,
-        record: &Record,
-        claim: &mut Claim,
-    ) -> Result<DeliveryFuture, Refusal> {
-        match self.shared.room.arrivals.has(record.topic()) {
-            true => Err(Refusal::UnknownTopic),
-            false => self.offer(record, claim),
-        }
-    }
-
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -380,6 +366,7 @@ impl Producer {
         control.want_topic(name, room);
         let topic = kafka.cluster().topic(name, deadline).await?;
         room.learn(&topic, &kafka.cluster().snapshot());
+        room.let_in(kafka.world().now());
         control.unknown().handle_known(name);
         control.want_topic(name, room);
         Ok(())

@@ -71,7 +71,7 @@ impl Producer {
         let deadline = started + *max_block;
         loop {
             let Entering { record, claim, .. } = &mut entering;
-            let refusal = match self.offer_in_order(record, claim) {
+            let refusal = match self.offer(record, claim) {
                 Ok(delivery) => return Ok(entering.accepted(delivery)),
                 Err(refusal) => refusal,
             };
@@ -97,7 +97,7 @@ impl Producer {
         }
     }
 
-    /// Waits until the record's topic is known, and lets all that waits for it into the line.
+    /// Waits until the record's topic is known, and all that waited for it stands in the line.
     async fn arrive(
         &self,
         kafka: &Kafka,
@@ -110,15 +110,11 @@ impl Producer {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => learning.as_mut().poll(cx),
         });
-        match (learnt.await, kafka.world().now()) {
-            (Ok(()), now) => self.shared().room.let_in(now),
-            (Err(error), now) => {
-                if let Some(entering) = waiting.take_back(now) {
-                    return Err((entering, error));
-                }
-            }
+        let Err(error) = learnt.await else { return Ok(()) };
+        match waiting.take_back(kafka.world().now()) {
+            Some(entering) => Err((entering, error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Waits until the record's turn has come.

@@ -32,10 +32,15 @@ pub(crate) struct Arrival {
 }
 
 impl Arrivals {
-    /// Whether anything waits for the topic; who comes now has to wait behind it.
+    /// Whether anything waits.
     #[inline(always)]
+    pub(crate) fn are_any(&self) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether anything waits for the topic; who comes now has to wait behind it.
     pub(crate) fn has(&self, topic: &str) -> bool {
-        self.count.load(Ordering::Acquire) > 0 && self.lock().waiting.contains_key(topic)
+        self.lock().waiting.contains_key(topic)
     }
 
     /// Puts a record behind those that wait for its topic; `None` if nobody lets them in any more.
@@ -61,9 +66,9 @@ impl Arrivals {
     }
 
     fn topics(&self) -> Vec<TopicName> {
-        match self.count.load(Ordering::Relaxed) {
-            0 => Vec::new(),
-            _ => self.lock().waiting.keys().cloned().collect(),
+        match self.are_any() {
+            true => self.lock().waiting.keys().cloned().collect(),
+            false => Vec::new(),
         }
     }
 

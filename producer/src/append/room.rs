@@ -178,7 +178,7 @@ impl Room {
     }
 
     /// Finds the record's partition and encodes it there, or says what is missing. A record without a permit does not
-    /// overtake those that wait in the line.
+    /// overtake those that wait.
     #[inline(always)]
     pub(crate) fn append(
         &self,
@@ -190,10 +190,28 @@ impl Room {
             return Err(Refusal::NegativeTimestamp);
         }
         self.check_size(payload)?;
-        if self.supplies.permits.has_line() && claim.permit.is_none() {
-            return Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound())));
+        if claim.permit.is_none() && (self.supplies.permits.has_line() || self.arrivals.are_any()) {
+            self.come_behind(to.topic, payload)?;
         }
         self.append_in_turn(to, payload, claim)
+    }
+
+    /// Sees to it that a record does not overtake those that wait.
+    #[inline(never)]
+    fn come_behind(&self, topic: &str, payload: &Payload<'_>) -> Result<(), Refusal> {
+        if self.is_closed() {
+            return Err(Refusal::Closed);
+        }
+        if self.arrivals.has(topic) {
+            if !self.knows(topic) {
+                return Err(Refusal::UnknownTopic);
+            }
+            self.let_in(self.supplies.look_at_clock().now);
+        }
+        match self.supplies.permits.has_line() {
+            true => Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound()))),
+            false => Ok(()),
+        }
     }
 
     /// As [`Self::append`] for a record that was refused and whose turn has come.
@@ -377,7 +395,7 @@ impl Room {
     }
 
     /// Whether records for the topic find their partitions.
-    pub(crate) fn knows(&self, name: &TopicName) -> bool {
+    pub(crate) fn knows(&self, name: &str) -> bool {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.contains_key(name)
     }
 

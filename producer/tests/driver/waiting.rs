@@ -92,6 +92,23 @@ fn nobody_overtakes_those_that_wait() {
 }
 
 #[test]
+fn nobody_overtakes_those_that_wait_for_the_topic() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        let mut sends = start(&producer, [record("first")]);
+        assert_eq!(producer.try_enqueue(record("not yet")).unwrap_err().kind(), ErrorKind::Timeout);
+        let second = producer.enqueue(record("second")).await.unwrap();
+        sends.extend(start(&producer, [record("third")]));
+        assert_eq!(second.await.unwrap().offset, 1);
+        for send in sends {
+            send.await.unwrap();
+        }
+        assert_eq!(stage.values(0), ["first", "second", "third"]);
+    });
+}
+
+#[test]
 fn one_that_is_dropped_while_it_waits_is_not_sent_and_holds_nobody_up() {
     sweep(|steps| async move {
         let stage = Stage::new().await;

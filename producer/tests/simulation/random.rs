@@ -2,7 +2,7 @@
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use courant_broker_mock::{Fault, MockCluster};
@@ -11,6 +11,7 @@ use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use courant_runtime::Rng;
 use courant_sim::{Chaos, Family, History, LinkFaults, Sim};
+use tokio::task::JoinSet;
 
 use crate::setup::{Promise, Setup, pick};
 use crate::{SECOND, connect_within, read_back};
@@ -54,6 +55,7 @@ fn run(sim: &Sim) -> Result<(), Box<dyn Error + Send + Sync>> {
                     notes,
                     longest_value: setup.longest_value,
                     producer: producer.clone(),
+                    started: JoinSet::new(),
                 };
                 clients.push(tokio::spawn(traffic.run(records)));
             }
@@ -123,6 +125,8 @@ struct Traffic {
     notes: Notes,
     longest_value: u64,
     producer: Producer,
+    /// The sends that were left to themselves.
+    started: JoinSet<()>,
 }
 
 impl Traffic {
@@ -147,6 +151,9 @@ impl Traffic {
         call.ended();
         for task in waiting {
             task.await.unwrap();
+        }
+        while let Some(ended) = self.started.join_next().await {
+            ended.unwrap();
         }
     }
 
@@ -181,6 +188,11 @@ impl Traffic {
                 self.notes.note(id, sent);
                 return None;
             }
+            3 => {
+                self.notes.history.sent(&self.name, id);
+                self.start(record, id);
+                return None;
+            }
             _ => self.producer.enqueue(record).await,
         };
         match accepted {
@@ -193,6 +205,26 @@ impl Traffic {
                 None
             }
         }
+    }
+
+    /// Starts a send, which holds its place among the task's records from then on, and leaves it to itself for a while.
+    fn start(&mut self, record: Record, id: &str) {
+        let producer = self.producer.clone();
+        let mut send = Box::pin(async move { producer.send(record).await });
+        let first = send.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let (call, notes, id) = (self.notes.history.call(id), self.notes.clone(), id.to_owned());
+        let later = self.rng.duration(Duration::ZERO, SECOND);
+        self.started.spawn(async move {
+            let sent = match first {
+                Poll::Ready(sent) => sent,
+                Poll::Pending => {
+                    tokio::time::sleep(later).await;
+                    send.await
+                }
+            };
+            notes.note(&id, Some(sent));
+            call.ended();
+        });
     }
 
     fn watch(&self, id: String, delivery: DeliveryFuture) -> tokio::task::JoinHandle<()> {
