@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use courant_broker_mock::Fault;
+use courant_broker_mock::{Fault, MockClusterBuilder};
 use courant_client::ErrorKind;
 use courant_producer::{
     Acknowledgement, Interceptor, Partitioner, Producer, Record, RecordMetadata, SendError,
@@ -92,6 +92,26 @@ fn nobody_overtakes_those_that_wait() {
 }
 
 #[test]
+fn nobody_overtakes_those_that_wait_where_there_is_room_left_in_a_batch() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(1000).buffer_memory_bytes(1000);
+        let producer = producer.start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        drop(producer.enqueue(record("opens a batch")).await.unwrap());
+        // The first of these needs a batch of its own; the second would fit into the open one, and waits behind it.
+        let sends = start(&producer, [Record::to("t").partition(1).value("elsewhere"), record("second")]);
+        assert_eq!(producer.try_enqueue(record("third")).unwrap_err().kind(), ErrorKind::Timeout);
+        let third = producer.enqueue(record("third")).await.unwrap();
+        for send in sends {
+            send.await.unwrap();
+        }
+        third.await.unwrap();
+        assert_eq!(stage.values(0), ["first", "opens a batch", "second", "third"]);
+    });
+}
+
+#[test]
 fn nobody_overtakes_those_that_wait_for_the_topic() {
     play(|| async {
         let stage = Stage::new().await;
@@ -169,11 +189,11 @@ fn one_that_is_dropped_before_its_turn_is_never_sent() {
 #[test]
 fn those_that_wait_when_the_producer_is_closed_come_back_at_once() {
     play(|| async {
-        let stage = Stage::new().await;
+        let build = |cluster: MockClusterBuilder| cluster.config("auto.create.topics.enable", "false");
+        let stage = Stage::with(|cluster| build(cluster.topic("t", 1))).await;
         let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).start().await.unwrap();
         producer.send(record("first")).await.unwrap();
         stage.cluster.inject(Fault::on(ApiKey::Produce).always().delay(SECOND));
-        stage.cluster.inject(Fault::on(ApiKey::Metadata).always().delay(30 * SECOND));
         let elsewhere = || Record::to("elsewhere").value("x");
         let waiting = start(&producer, [record("a"), record("b"), record("c"), elsewhere()]);
         let begun = tokio::time::Instant::now();
