@@ -202,10 +202,10 @@ impl Room {
         if self.is_closed() {
             return Err(Refusal::Closed);
         }
+        if !self.knows(topic) {
+            return Err(Refusal::UnknownTopic);
+        }
         if self.arrivals.has(topic) {
-            if !self.knows(topic) {
-                return Err(Refusal::UnknownTopic);
-            }
             self.let_in(self.supplies.look_at_clock().now);
         }
         match self.supplies.permits.has_line() {
