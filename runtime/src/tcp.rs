@@ -2,11 +2,12 @@
 use crate::transport::reserve_if_full;
 use crate::{Address, BoxFuture, Duplex, Transport};
 use bytes::BytesMut;
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::AsyncWrite;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Connects by TCP, with Nagle's algorithm off.
@@ -55,13 +56,8 @@ struct TcpDuplex {
 impl Duplex for TcpDuplex {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         reserve_if_full(buf);
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        // Unlike `try_read_buf` it knows that a socket which gave less than was asked for is empty, and does not ask again.
+        pin!(self.stream.read_buf(buf)).poll(cx)
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

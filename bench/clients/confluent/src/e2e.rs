@@ -1,5 +1,7 @@
 //! Producer and consumer of one program.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use bench_harness::{Latencies, Measured, Parameters, paced, stamped};
 use confluent_kafka::consumer::Consumer;
@@ -9,16 +11,20 @@ use crate::consume::{PATIENCE, consumer};
 use crate::produce::producer;
 
 pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
-    let producer = producer(parameters)?;
-    let send = async |partition: i32| {
-        let value = stamped(parameters.value_size);
-        let record: ProducerRecord<&[u8], &[u8]> = ProducerRecord::with_partition_key(
-            parameters.topic.clone(),
-            Some(partition),
-            None,
-            Some(&value[..]),
-        )?;
-        anyhow::Ok(producer.send(record, None).await?)
+    let producer = Arc::new(producer(parameters)?);
+    let settings = Arc::new(parameters.clone());
+    let send = move |partition: i32| {
+        let (producer, settings) = (Arc::clone(&producer), Arc::clone(&settings));
+        async move {
+            let value = stamped(settings.value_size);
+            let record: ProducerRecord<&[u8], &[u8]> = ProducerRecord::with_partition_key(
+                settings.topic.clone(),
+                Some(partition),
+                None,
+                Some(&value[..]),
+            )?;
+            anyhow::Ok(producer.send(record, None).await?)
+        }
     };
     send(0).await?.get().await?;
 
@@ -32,9 +38,13 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
         }
         anyhow::Ok(latencies.finish())
     });
-    let start = paced(parameters, async |index| {
-        drop(send(parameters.partition_of(index)).await?);
-        Ok(())
+    let partitions = parameters.clone();
+    let start = paced(parameters, move |index| {
+        let sent = send(partitions.partition_of(index));
+        async move {
+            drop(sent.await?);
+            Ok(())
+        }
     })
     .await?;
     Measured::end_to_end(parameters, start, receiving.await??)

@@ -12,8 +12,9 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
     let kafka = connect(parameters).await?;
     let producer = producer(&kafka, parameters).await?;
     let topic = RecordTopic::from(&parameters.topic);
+    let (value_size, partitions) = (parameters.value_size, parameters.clone());
     let record =
-        |partition: i32| Record::to(topic.clone()).partition(partition).value(stamped(parameters.value_size));
+        move |partition: i32| Record::to(topic.clone()).partition(partition).value(stamped(value_size));
     producer.send(record(0)).await?;
 
     let mut consumer = consumer(&kafka, parameters).await?;
@@ -26,9 +27,12 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
         }
         anyhow::Ok(latencies.finish())
     });
-    let start = paced(parameters, async |index| {
-        drop(producer.enqueue(record(parameters.partition_of(index))).await?);
-        Ok(())
+    let start = paced(parameters, move |index| {
+        let (producer, record) = (producer.clone(), record(partitions.partition_of(index)));
+        async move {
+            drop(producer.enqueue(record).await?);
+            Ok(())
+        }
     })
     .await?;
     Measured::end_to_end(parameters, start, receiving.await??)

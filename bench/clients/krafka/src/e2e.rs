@@ -1,5 +1,7 @@
 //! Producer and consumer of one program.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use bench_harness::{Latencies, Measured, Parameters, paced, stamped};
 use krafka::Record;
@@ -10,9 +12,10 @@ use crate::produce::producer;
 
 pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
     let kafka = connect(parameters).await?;
-    let producer = producer(&kafka, parameters).await?;
-    let record = |partition: i32| {
-        Record::new(parameters.topic.as_str(), stamped(parameters.value_size)).partition(partition)
+    let producer = Arc::new(producer(&kafka, parameters).await?);
+    let settings = parameters.clone();
+    let record = move |partition: i32| {
+        Record::new(settings.topic.as_str(), stamped(settings.value_size)).partition(partition)
     };
     drop(producer.send(record(0)).await?);
 
@@ -26,9 +29,13 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
         }
         anyhow::Ok(latencies.finish())
     });
-    let start = paced(parameters, async |index| {
-        drop(producer.enqueue(record(parameters.partition_of(index))).await?);
-        Ok(())
+    let partitions = parameters.clone();
+    let start = paced(parameters, move |index| {
+        let (producer, record) = (Arc::clone(&producer), record(partitions.partition_of(index)));
+        async move {
+            drop(producer.enqueue(record).await?);
+            Ok(())
+        }
     })
     .await?;
     Measured::end_to_end(parameters, start, receiving.await??)

@@ -29,12 +29,15 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
         }
         anyhow::Ok(latencies.finish())
     });
-    let start = paced(parameters, async |index| {
-        let producer = producers.get(index % producers.len()).context("there is no partition")?;
-        let (producer, value) = (Arc::clone(producer), stamped(parameters.value_size));
-        // Its future has to be polled until the record is written.
-        tokio::spawn(async move { producer.produce(record(value)).await });
-        Ok(())
+    let value_size = parameters.value_size;
+    let start = paced(parameters, move |index| {
+        let producer = producers.get(index % producers.len()).map(Arc::clone);
+        async move {
+            let producer = producer.context("there is no partition")?;
+            // Its future has to be polled until the record is written.
+            tokio::spawn(async move { producer.produce(record(stamped(value_size))).await });
+            Ok(())
+        }
     })
     .await?;
     Measured::end_to_end(parameters, start, receiving.await??)
