@@ -87,10 +87,13 @@ impl Codec {
 
     /// The levels that this build can use (KIP-390); `None` where a codec has no levels here.
     ///
-    /// lz4 has none: the pure-Rust compressor knows one way only, so `compression.lz4.level` has no effect.
+    /// Those of lz4 are compiled in by the cargo feature `lz4-hc`. Its level 9 stands for the fast way, as in Java, and the
+    /// others for the thorough one; what goes beyond 12 does no more than 12.
     pub const fn levels(self) -> Option<RangeInclusive<i32>> {
         match self {
-            Self::None | Self::Snappy | Self::Lz4 => None,
+            Self::None | Self::Snappy => None,
+            Self::Lz4 if cfg!(feature = "lz4-hc") => Some(1..=17),
+            Self::Lz4 => None,
             Self::Gzip => Some(1..=9),
             Self::Zstd => Some(-131_072..=22),
         }
@@ -99,7 +102,7 @@ impl Codec {
     /// Checks that this build can compress with the codec at `level` (`None`: its default).
     ///
     /// # Errors
-    /// [`CompressionError::NotBuilt`] and [`CompressionError::Level`].
+    /// [`CompressionError::NotBuilt`], [`CompressionError::LevelsNotBuilt`] and [`CompressionError::Level`].
     pub fn check(self, level: Option<i32>) -> Result<(), CompressionError> {
         if !self.is_built() {
             return Err(CompressionError::NotBuilt { codec: self });
@@ -108,10 +111,16 @@ impl Codec {
             (Some(levels), Some(level)) if !levels.contains(&level) => {
                 Err(CompressionError::Level { codec: self, level, min: *levels.start(), max: *levels.end() })
             }
+            (None, Some(level)) if self == Self::Lz4 && level != LZ4_DEFAULT_LEVEL => {
+                Err(CompressionError::LevelsNotBuilt { codec: self, level })
+            }
             _ => Ok(()),
         }
     }
 }
+
+/// Kafka's default level (`compression.lz4.level`), which stands for the fast way.
+pub(super) const LZ4_DEFAULT_LEVEL: i32 = 9;
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,6 +168,18 @@ mod tests {
 
     #[test]
     #[cfg(feature = "zstd")]
+    fn a_level_of_lz4_names_the_feature_that_it_needs() {
+        assert_eq!(Codec::Lz4.check(Some(9)), Ok(()));
+        match Codec::Lz4.check(Some(12)) {
+            Err(refused) => assert_eq!(
+                refused.to_string(),
+                "this build has one level of lz4, and not 12: switch on the cargo feature `lz4-hc`"
+            ),
+            Ok(()) => assert!(cfg!(feature = "lz4-hc")),
+        }
+    }
+
+    #[test]
     fn a_level_out_of_range_is_named_with_its_range() {
         assert_eq!(Codec::Zstd.check(Some(22)), Ok(()));
         assert_eq!(

@@ -25,6 +25,14 @@ pub enum CompressionError {
         /// The codec that is missing.
         codec: Codec,
     },
+    /// The codec's levels are left out of this build.
+    #[error("this build has one level of {codec}, and not {level}: switch on the cargo feature `lz4-hc`")]
+    LevelsNotBuilt {
+        /// The codec.
+        codec: Codec,
+        /// The level asked for.
+        level: i32,
+    },
     /// The codec has no such level.
     #[error("{codec} has levels from {min} to {max}, not {level}")]
     Level {

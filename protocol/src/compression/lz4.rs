@@ -12,6 +12,7 @@ use lz4_flex::block::{
     CompressTable, DecompressError, compress_into_with_table, decompress_into, get_maximum_output_size,
 };
 
+use super::codec::LZ4_DEFAULT_LEVEL;
 use super::output::Output;
 use super::scratch::HeaderChecksum;
 use super::xxh32::xxh32;
@@ -36,15 +37,22 @@ pub(super) struct Lz4 {
 }
 
 impl Lz4 {
-    pub(super) fn compress(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), CompressionError> {
-        let table = self.table.get_or_insert_with(CompressTable::large);
+    pub(super) fn compress(
+        &mut self,
+        level: Option<i32>,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), CompressionError> {
         output.extend_from_slice(&HEADER);
         for block in input.chunks(BLOCK_BYTES) {
             let at = output.len();
             output.resize(at + 4 + get_maximum_output_size(block.len()), 0);
             let room = output.get_mut(at + 4..).unwrap_or_default();
-            let size = compress_into_with_table(block, room, table)
-                .map_err(|error| CompressionError::Failed { codec: Codec::Lz4, reason: error.to_string() })?;
+            let size = match level.filter(|level| *level != LZ4_DEFAULT_LEVEL) {
+                #[cfg(feature = "lz4-hc")]
+                Some(level) => compress_thoroughly(level, block, room)?,
+                _ => self.compress_fast(block, room)?,
+            };
             let stored = size >= block.len();
             let (size, flag) = if stored { (block.len(), STORED) } else { (size, 0) };
             output.truncate(at + 4 + if stored { 0 } else { size });
@@ -58,6 +66,21 @@ impl Lz4 {
         output.extend_from_slice(&[0; 4]);
         Ok(())
     }
+
+    fn compress_fast(&mut self, block: &[u8], room: &mut [u8]) -> Result<usize, CompressionError> {
+        let table = self.table.get_or_insert_with(CompressTable::large);
+        compress_into_with_table(block, room, table).map_err(failed)
+    }
+}
+
+#[cfg(feature = "lz4-hc")]
+fn compress_thoroughly(level: i32, block: &[u8], room: &mut [u8]) -> Result<usize, CompressionError> {
+    let mode = lz4::block::CompressionMode::HIGHCOMPRESSION(level);
+    lz4::block::compress_to_buffer(block, Some(mode), false, room).map_err(failed)
+}
+
+fn failed(error: impl ToString) -> CompressionError {
+    CompressionError::Failed { codec: Codec::Lz4, reason: error.to_string() }
 }
 
 /// Decompresses one frame.
@@ -214,8 +237,28 @@ mod tests {
     #[test]
     fn the_header_is_the_one_that_java_writes() {
         let mut output = Vec::new();
-        Lz4::default().compress(b"", &mut output).unwrap();
+        Lz4::default().compress(None, b"", &mut output).unwrap();
         assert_eq!(output, frame(0x60, 0x40, &[0; 4]));
+    }
+
+    #[cfg(feature = "lz4-hc")]
+    #[test]
+    fn thorough_levels_make_less_of_it_and_the_default_is_the_fast_way() {
+        let text: Vec<u8> = (0..3000)
+            .flat_map(|n| format!("{{\"order\":{},\"total\":{}}}", n, n * n % 977).into_bytes())
+            .collect();
+        let packed = |level| {
+            let mut output = Vec::new();
+            Lz4::default().compress(level, &text, &mut output).unwrap();
+            let mut unpacked = Vec::new();
+            decompress(&output, text.len(), &mut unpacked, HeaderChecksum::Checked).unwrap();
+            assert_eq!(unpacked, text);
+            output
+        };
+        assert_eq!(packed(None), packed(Some(9)));
+        assert!(packed(Some(12)).len() < packed(Some(3)).len());
+        assert!(packed(Some(3)).len() < packed(None).len());
+        assert_eq!(packed(Some(17)), packed(Some(12)));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl CompressionScratch {
     /// Compresses `input` into `output`, whose content is replaced; `level` is `None` for the codec's default.
     ///
     /// # Errors
-    /// [`CompressionError::NotBuilt`], [`CompressionError::Level`] or [`CompressionError::Failed`].
+    /// Those of [`Codec::check`], or [`CompressionError::Failed`].
     pub fn compress(
         &mut self,
         codec: Codec,
@@ -60,7 +60,7 @@ impl CompressionScratch {
             #[cfg(feature = "snappy")]
             Codec::Snappy => self.snappy.compress(input, output),
             #[cfg(feature = "lz4")]
-            Codec::Lz4 => self.lz4.compress(input, output),
+            Codec::Lz4 => self.lz4.compress(level, input, output),
             #[cfg(feature = "zstd")]
             Codec::Zstd => self.zstd.compress(level, input, output),
             _ => {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use bench_harness::{Measured, Parameters, Part, Partitioning, Pool, Ring, measured};
 use bytes::Bytes;
 use courant_client::Kafka;
-use courant_producer::{DeliveryFuture, Producer, Record, RecordTopic};
+use courant_producer::{DeliveryFuture, Producer, Record};
 use futures::future::maybe_done;
 
 use crate::connect;
@@ -39,9 +39,6 @@ pub(crate) async fn with_handles(parameters: &Parameters) -> Result<Measured> {
 pub(crate) async fn with_futures(parameters: &Parameters) -> Result<Measured> {
     let producer = producer(&connect(parameters).await?, parameters).await?;
     let records = Records::new(parameters);
-    // The topic has to be known: a future that waits for that is not polled here again before all older ones are done, and
-    // would then fill a batch alone.
-    producer.send(records.at(0)).await?;
     // A place is used again by the future that comes a window later: the driver allocates nothing for a record.
     let mut window = Vec::with_capacity(parameters.window);
     measured(parameters, async |count| {
@@ -90,7 +87,8 @@ pub(crate) async fn producer(kafka: &Kafka, parameters: &Parameters) -> Result<P
 /// The records of a run, one after the other.
 pub(crate) struct Records<'a> {
     parameters: &'a Parameters,
-    topic: RecordTopic,
+    /// A constant, as topics mostly are.
+    topic: &'static str,
     values: Ring<Bytes>,
     keys: Ring<Bytes>,
 }
@@ -98,13 +96,13 @@ pub(crate) struct Records<'a> {
 impl<'a> Records<'a> {
     pub(crate) fn new(parameters: &'a Parameters) -> Self {
         let pool = Pool::new(parameters);
-        let topic = RecordTopic::from(&parameters.topic);
+        let topic = parameters.topic.clone().leak();
         Self { parameters, topic, values: pool.values(), keys: pool.keys() }
     }
 
     #[inline]
     fn at(&self, index: usize) -> Record {
-        let record = Record::to(self.topic.clone()).value(self.values.at(index).clone());
+        let record = Record::to(self.topic).value(self.values.at(index).clone());
         match self.parameters.partitioning {
             Partitioning::Rr => record.partition(self.parameters.partition_of(index)),
             Partitioning::Key => record.key(self.keys.at(index).clone()),
