@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use courant_broker_mock::Fault;
-use courant_producer::Producer;
+use courant_client::codec::Utf8;
+use courant_producer::{Producer, TypedRecord};
 use courant_protocol::api::ApiKey;
 
 use crate::stage::{SECOND, Stage, play, record};
@@ -92,6 +93,33 @@ fn a_dropped_send_is_sent_whole_or_not_at_all() {
         sorted.dedup();
         assert_eq!(values, sorted, "in order and none twice");
         assert_eq!(values.last().map(String::as_str), Some("last"));
+        producer.close(SECOND).await.unwrap();
+        ended
+    });
+}
+
+#[test]
+fn a_dropped_typed_send_is_sent_whole_or_not_at_all() {
+    sweep(|steps| async move {
+        let stage = Stage::new().await;
+        let producer = narrow(&stage).await;
+        let typed = producer.typed(Utf8, Utf8);
+        let record = |value: String| TypedRecord::to("t").partition(0).key("k").value(value);
+        let mut ended = true;
+        for n in 0..6 {
+            let (one, other) = (record(format!("{n}a")), record(format!("{n}b")));
+            // The first takes what space there is, and the second waits for it.
+            let both =
+                tokio::join!(drop_after(steps, typed.send(&one)), drop_after(steps, typed.send(&other)));
+            ended &= both.0.is_some() && both.1.is_some();
+        }
+        typed.send(&record("last".to_owned())).await.unwrap();
+        let values = stage.values(0);
+        let mut sorted = values.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(values, sorted, "in order and none twice");
+        assert!(!ended || values.len() == 13, "{values:?}");
         producer.close(SECOND).await.unwrap();
         ended
     });

@@ -7,9 +7,10 @@ use courant_client::config::Properties;
 use courant_client::{ErrorKind, Kafka};
 use courant_producer::{Codec, CustomPartitioner, Partitioner, Producer, Record, Unplaced};
 use courant_protocol::api::ApiKey;
+use courant_protocol::messages::AnyRequest;
 use courant_protocol::types::PartitionId;
 
-use crate::stage::{SECOND, Stage, play};
+use crate::stage::{SECOND, Stage, play, record};
 
 #[test]
 fn an_empty_key_is_a_key_and_no_key_is_none() {
@@ -351,5 +352,24 @@ fn a_configuration_of_librdkafka_serves_the_connection_and_the_producer() {
         let crc = i32::try_from(0xd077_037e_u32 % 17).unwrap();
         assert_eq!(at.topic_partition.partition, PartitionId(crc));
         assert_eq!(stage.cluster.log("t", crc)[0].header.attributes.codec().unwrap(), Codec::Gzip);
+    });
+}
+
+#[test]
+fn a_topic_without_an_id_goes_by_its_name() {
+    play(|| async {
+        let stage = Stage::with(|cluster| cluster.topic("t", 1).topic("named", 1)).await;
+        let producer = stage.builder().linger(SECOND / 10).start().await.unwrap();
+        producer.send(record("by its id")).await.unwrap();
+        // Metadata has ids since version 10.
+        stage.cluster.cap_version(ApiKey::Metadata, 9);
+        let kafka = Kafka::builder().bootstrap(stage.cluster.bootstrap()).world(stage.cluster.world());
+        let old = Producer::builder(&kafka.connect().await.unwrap()).start().await.unwrap();
+        old.send(record("by its name")).await.unwrap();
+        old.send(Record::to("named").value("x")).await.unwrap();
+        assert_eq!(stage.values(0), ["by its id", "by its name"]);
+        let log = stage.cluster.request_log();
+        let versions = log.iter().filter(|logged| matches!(&*logged.request, AnyRequest::Produce(_)));
+        assert_eq!(versions.map(|logged| logged.version).collect::<Vec<_>>(), [13, 12, 12]);
     });
 }

@@ -236,3 +236,18 @@ fn a_partition_whose_topic_is_gone_is_given_up() {
     scene.answer(&other, |_| ok(1));
     assert!(scene.is_delivered(2) && scene.sender.is_idle());
 }
+
+#[test]
+fn one_topic_without_an_id_has_the_whole_request_go_by_names() {
+    let ids = [TopicId([7; 16]), TopicId::ZERO];
+    let mut scene = Scene::new(settings(), 0);
+    for (number, (topic, topic_id)) in ["with", "without"].into_iter().zip(ids).enumerate() {
+        scene.sender.handle_place(Place { topic: TopicName::from(topic), topic_id, ..place(number) });
+        scene.sender.handle_leader(number, Some(NODE), LeaderEpoch(0));
+        scene.push(number, 1);
+    }
+    let outgoing = scene.request().unwrap();
+    assert!(!outgoing.has_topic_ids);
+    let named = outgoing.request.topic_data.iter().map(|topic| (&*topic.name, topic.topic_id));
+    assert_eq!(named.collect::<Vec<_>>(), [("with", ids[0]), ("without", ids[1])]);
+}
