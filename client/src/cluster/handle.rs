@@ -200,13 +200,16 @@ impl Cluster {
         let world = self.world();
         let started = world.now();
         let mut watch = self.watch();
+        let first = self.inner.shared.snapshot.load().version();
         loop {
-            let known = self.inner.shared.snapshot.load().topic(name).cloned();
+            let snapshot = self.inner.shared.snapshot.load();
+            let (known, is_first) = (snapshot.topic(name).cloned(), snapshot.version() == first);
             self.inner.shared.machine().touch(world.now(), name, create);
             match known {
                 Some(topic) if topic.error.is_none() && !topic.partitions.is_empty() => return Ok(topic),
                 Some(topic) => match topic.error {
-                    Some(code) if !code.is_retriable() => {
+                    // What was refused before may be allowed by now, so that it is asked for again.
+                    Some(code) if !code.is_retriable() && !is_first => {
                         return Err(Error::from_code(code, "cannot use the topic").at_topic(name));
                     }
                     _ => {}

@@ -83,6 +83,10 @@ fn a_topic_that_may_not_be_seen() {
             "cannot use the topic: the broker answered TOPIC_AUTHORIZATION_FAILED (29) (topic t); \
              check the topic's ACLs for this user"
         );
+        // Whoever is allowed to from now on need not wait until the metadata is old.
+        stage.cluster.clear_faults();
+        producer.send(record("allowed")).await.unwrap();
+        assert_eq!(stage.values(0), ["allowed"]);
     });
 }
 
