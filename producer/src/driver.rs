@@ -53,18 +53,19 @@ pub(crate) struct Driver {
     said: Said,
     heard: Vec<Arc<Slot>>,
     taken: Vec<ClosedBatch>,
+    has_turned_away: bool,
     ended: bool,
 }
 
 impl Drop for Driver {
     /// A runtime that shuts down drops its tasks where they are; whoever waits for a delivery elsewhere must hear of it.
     fn drop(&mut self) {
-        let now = self.room.supplies.look_at_clock().now;
         if !self.ended {
+            let now = self.room.supplies.look_at_clock().now;
             let outcome = self.give_up(now);
             self.control.end(outcome);
+            self.turn_away(now);
         }
-        self.room.turn_away(now);
     }
 }
 
@@ -134,6 +135,7 @@ impl Driver {
             said: Said::default(),
             heard: Vec::new(),
             taken: Vec::new(),
+            has_turned_away: false,
             ended: false,
             room,
             control,
@@ -155,8 +157,10 @@ impl Driver {
             let now = self.room.supplies.look_at_clock().now;
             let mut progress = self.poll_bell(cx, now);
             progress |= self.poll_metadata(cx);
-            if progress {
-                self.room.let_in(now);
+            match closing {
+                Some(_) => self.turn_away(now),
+                None if progress => self.room.let_in(now),
+                None => {}
             }
             progress |= self.poll_identity(cx, now);
             progress |= self.poll_connections(cx, now);
@@ -184,6 +188,13 @@ impl Driver {
         // Other tasks get their turn before the next ones of this.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Tells those who wait to be accepted, once, that the producer was closed.
+    fn turn_away(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.has_turned_away, true) {
+            self.room.turn_away(now);
+        }
     }
 
     /// Visits the slots that have something new.

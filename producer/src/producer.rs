@@ -413,7 +413,8 @@ impl Producer {
         let since = kafka.world().now();
         let permit = self.acquire(kafka, bytes, deadline).await;
         let waited = kafka.world().now().saturating_duration_since(since);
-        self.shared.control.waits().note(waited, permit.is_some());
+        let in_vain = permit.is_none() && !self.shared.control.is_closing();
+        self.shared.control.waits().note(waited, !in_vain);
         permit
     }
 
@@ -426,6 +427,10 @@ impl Producer {
         poll_fn(|cx| {
             if let Poll::Ready(permit) = acquire.as_mut().poll(cx) {
                 return Poll::Ready(Some(permit));
+            }
+            // Who closes the producer wakes those who wait.
+            if shared.control.is_closing() {
+                return Poll::Ready(None);
             }
             // Who waits must not wait for batches to linger: the driver closes them all.
             if !std::mem::replace(&mut asked, true) {

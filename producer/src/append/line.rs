@@ -73,7 +73,7 @@ impl Room {
         permits.leave(*ticket);
     }
 
-    /// Turns away whoever waits, now and from now on. The gate is closed.
+    /// Turns away whoever waits, and whoever would from now on. The gate is closed.
     pub(crate) fn turn_away(&self, now: Instant) {
         self.arrivals.close();
         self.let_in(now);

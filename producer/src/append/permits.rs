@@ -180,11 +180,16 @@ impl Permits {
         Some(Permit { permits: Arc::clone(self), bytes: missing })
     }
 
-    /// Nobody puts waiting records into the room from now on; these are left.
+    /// Nobody puts waiting records into the room from now on; these are left. Tasks that wait are woken, to look for
+    /// themselves.
     pub(super) fn close_line(&self) -> Vec<Front> {
         let mut state = self.lock();
         state.is_closed = true;
-        state.waiters.iter().filter_map(Waiter::as_record).collect()
+        let records = state.waiters.iter().filter_map(Waiter::as_record).collect();
+        let tasks: Vec<Waker> = state.waiters.iter().filter_map(Waiter::as_task).cloned().collect();
+        drop(state);
+        tasks.into_iter().for_each(Waker::wake);
+        records
     }
 
     fn release(&self, bytes: usize) {
@@ -239,6 +244,13 @@ impl State {
 }
 
 impl Waiter {
+    fn as_task(&self) -> Option<&Waker> {
+        match &self.who {
+            Who::Task(waker) => Some(waker),
+            Who::Record { .. } => None,
+        }
+    }
+
     fn as_record(&self) -> Option<Front> {
         match &self.who {
             Who::Task(_) => None,
