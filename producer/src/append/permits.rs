@@ -337,6 +337,9 @@ impl Drop for Acquire {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use super::super::room::Room;
     use super::*;
 
     fn poll(acquire: &mut Acquire) -> Poll<Permit> {
@@ -388,6 +391,42 @@ mod tests {
         let polled: Vec<Poll<Permit>> = waiting.iter_mut().map(poll).collect();
         let ready: Vec<bool> = polled.iter().map(Poll::is_ready).collect();
         assert_eq!(ready, (0..20).map(|waiter| waiter < 10).collect::<Vec<_>>());
+    }
+
+    /// A record that nobody puts anywhere.
+    struct Waits;
+
+    impl Applicant for Waits {
+        fn apply(&self, _: &Room, _: Instant, _: Option<Permit>) -> Result<(), usize> {
+            Err(10)
+        }
+
+        fn join_line(self: Arc<Self>, _: &Arc<Permits>, _: Instant) {}
+    }
+
+    #[test]
+    fn a_record_at_the_front_is_tried_once_and_again_when_its_bytes_are_free() {
+        let permits = Permits::new(100);
+        let held = permits.try_acquire(95).unwrap();
+        let count = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        assert!(permits.poll_front(&mut cx).is_pending());
+        let ticket = permits.enter(0, Arc::new(Waits)).unwrap();
+        let mut behind = permits.acquire(5);
+        assert!(poll(&mut behind).is_pending(), "it does not overtake the record");
+        assert!(permits.poll_front(&mut cx).is_ready(), "it may need no bytes");
+        assert!(permits.take_for(ticket, 10).is_none());
+        assert!(permits.poll_front(&mut cx).is_pending());
+        drop(held);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(permits.poll_front(&mut cx).is_ready());
+        let taken = permits.take_for(ticket, 10).unwrap();
+        permits.leave(ticket);
+        assert!(poll(&mut behind).is_ready());
+        assert!(!permits.has_line());
+        drop(taken);
+        assert_eq!(permits.free(), 100);
     }
 
     #[test]
