@@ -157,10 +157,8 @@ impl Driver {
             let now = self.room.supplies.look_at_clock().now;
             let mut progress = self.poll_bell(cx, now);
             progress |= self.poll_metadata(cx);
-            match closing {
-                Some(_) => self.turn_away(now),
-                None if progress => self.room.let_in(now),
-                None => {}
+            if closing.is_some() {
+                self.turn_away(now);
             }
             progress |= self.poll_identity(cx, now);
             progress |= self.poll_connections(cx, now);

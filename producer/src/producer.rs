@@ -132,7 +132,9 @@ impl Producer {
     /// or [`enqueue`](Self::enqueue) many and await their deliveries.
     ///
     /// A record is accepted by the first poll, or waits for its topic's metadata and for buffer space, up to `max.block.ms`
-    /// for both. Those that wait are accepted in the order of their first polls, whether or not they are polled meanwhile.
+    /// for both. Those that wait are accepted in the order of their first polls, whether or not they are polled meanwhile;
+    /// only a [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll
+    /// once its topic is known.
     ///
     /// # Errors
     /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), or not delivered within
@@ -366,7 +368,6 @@ impl Producer {
         control.want_topic(name, room);
         let topic = kafka.cluster().topic(name, deadline).await?;
         room.learn(&topic, &kafka.cluster().snapshot());
-        room.let_in(kafka.world().now());
         control.unknown().handle_known(name);
         control.want_topic(name, room);
         Ok(())

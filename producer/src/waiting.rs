@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use courant_client::{Error, Kafka};
 
-use crate::append::{Appended, Applicant, Arrival, Claim, Permit, Permits, Place, Refusal, Room};
+use crate::append::{Appended, Applicant, Arrival, Claim, Permit, Place, Refusal, Room, Supplies};
 use crate::control::Control;
 use crate::interceptor::Intercepted;
 use crate::producer::{Backing, Shared, no_space, refused};
@@ -307,6 +307,11 @@ impl Applicant for Waits {
     fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize> {
         let mut state = self.lock();
         let Phase::Entering(Entering { record, claim, .. }) = &mut state.phase else { return Ok(()) };
+        if room.has_to_ask(record.destination(), claim) {
+            // The program's own code runs in the task that sends.
+            state.send_back();
+            return Ok(());
+        }
         claim.permit = permit;
         match room.append_in_turn(record.destination(), &record.payload(), claim) {
             Err(Refusal::NeedsBytes(missing)) => return Err(missing),
@@ -321,14 +326,16 @@ impl Applicant for Waits {
         Ok(())
     }
 
-    fn join_line(self: Arc<Self>, permits: &Arc<Permits>, now: Instant) {
+    fn join_line(self: Arc<Self>, room: &Room) {
+        let Supplies { permits, .. } = &room.supplies;
+        let since = room.supplies.look_at_clock().now;
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Entering(_)) {
             return;
         }
         // Nothing is known to be missing: its turn will tell.
         let place = Place::take(permits, 0, Arc::clone(&self) as Arc<dyn Applicant>);
-        let in_line = place.map(|place| Standing::InLine { _place: place, since: now });
+        let in_line = place.map(|place| Standing::InLine { _place: place, since });
         if in_line.is_none() {
             state.send_back();
         }

@@ -24,8 +24,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use append::{
-    Applicant, Claim, ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Permit, Permits,
-    Place, Room, RoomOptions, Slot,
+    Applicant, Claim, ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Permit, Place,
+    Room, RoomOptions, Slot,
 };
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{Batches, ReadOptions, Stamp};
@@ -278,7 +278,7 @@ impl Applicant for Asks {
         Ok(())
     }
 
-    fn join_line(self: Arc<Self>, _permits: &Arc<Permits>, _now: Instant) {}
+    fn join_line(self: Arc<Self>, _room: &Room) {}
 }
 
 /// All space is taken. One task frees it, one waits in line, another leaves the line at some point, and one waits on its

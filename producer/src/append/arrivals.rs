@@ -1,7 +1,6 @@
 //! Records whose topic is not known: they wait here until it is, and then in the line.
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use courant_protocol::types::TopicName;
 
@@ -60,19 +59,17 @@ impl Arrivals {
         Some(Arrival { arrivals: Arc::clone(self), topic, ticket })
     }
 
-    /// Nobody lets anything in from now on.
-    pub(crate) fn close(&self) {
-        self.lock().is_closed = true;
-    }
-
-    fn topics(&self) -> Vec<TopicName> {
-        match self.are_any() {
-            true => self.lock().waiting.keys().cloned().collect(),
-            false => Vec::new(),
-        }
+    /// Nobody lets anything in from now on but what waits for these topics.
+    fn close(&self) -> Vec<TopicName> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.waiting.keys().cloned().collect()
     }
 
     fn first(&self, topic: &str) -> Option<(u64, Arc<dyn Applicant>)> {
+        if !self.are_any() {
+            return None;
+        }
         let state = self.lock();
         let (ticket, applicant) = state.waiting.get(topic)?.first_key_value()?;
         Some((*ticket, Arc::clone(applicant)))
@@ -103,16 +100,23 @@ impl Drop for Arrival {
 }
 
 impl Room {
-    /// Lets those into the line whose topic is known by now, or everybody once the producer is closed.
-    pub(crate) fn let_in(&self, now: Instant) {
-        for topic in self.arrivals.topics() {
-            if !self.knows(&topic) && !self.is_closed() {
-                continue;
-            }
-            while let Some((ticket, applicant)) = self.arrivals.first(&topic) {
-                applicant.join_line(&self.supplies.permits, now);
-                self.arrivals.leave(&topic, ticket);
-            }
+    /// Lets those into the line whose topic is known now.
+    pub(crate) fn let_in(&self, topic: &str) {
+        let mut is_anybody_in = false;
+        while let Some((ticket, applicant)) = self.arrivals.first(topic) {
+            applicant.join_line(self);
+            self.arrivals.leave(topic, ticket);
+            is_anybody_in = true;
+        }
+        if is_anybody_in {
+            self.supplies.bell.ring();
+        }
+    }
+
+    /// Lets everybody in, and nobody else comes: the producer was closed, and the line will tell them.
+    pub(crate) fn let_all_in(&self) {
+        for topic in self.arrivals.close() {
+            self.let_in(&topic);
         }
     }
 }

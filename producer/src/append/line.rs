@@ -17,7 +17,7 @@ pub(crate) trait Applicant: Send + Sync {
     fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize>;
 
     /// Its topic is known, or the producer was closed: it takes its place in the line.
-    fn join_line(self: Arc<Self>, permits: &Arc<Permits>, now: Instant);
+    fn join_line(self: Arc<Self>, room: &Room);
 }
 
 /// A place in the line; dropping it leaves the line.
@@ -75,8 +75,7 @@ impl Room {
 
     /// Turns away whoever waits, and whoever would from now on. The gate is closed.
     pub(crate) fn turn_away(&self, now: Instant) {
-        self.arrivals.close();
-        self.let_in(now);
+        self.let_all_in();
         for Front { ticket, applicant } in self.supplies.permits.close_line() {
             let told = applicant.apply(self, now, None);
             debug_assert!(told.is_ok(), "a closed gate asks for no bytes");

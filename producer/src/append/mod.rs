@@ -3,7 +3,7 @@
 //! ```text
 //! task ─► Room::append ─► Slot (lock) ─► BatchWriter ─► Appended (completion, index)
 //!            │ refused: NeedsBytes ─► Permits::acquire().await ─► again
-//!            │          or ─► Place (in the line), or Arrival ─► driver: Room::let_in, Room::poll_line
+//!            │          or ─► Place (in the line), or Arrival ─► driver: Room::let_in, Room::serve_line
 //!            └─ batch opened or full ─► Bell ─► driver: Slot::visit, Slot::take_all ─► machine/
 //! ```
 //!
@@ -24,6 +24,6 @@ pub(crate) use completion::{Completion, Delivered, Outcome, Waiter, Watcher};
 pub(crate) use line::{Applicant, Place};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use outstanding::Flush;
-pub(crate) use permits::{Permit, Permits};
+pub(crate) use permits::Permit;
 pub(crate) use room::{Claim, Destination, Moment, Refusal, Room, RoomOptions, Supplies};
 pub(crate) use undelivered::Undelivered;

@@ -401,7 +401,7 @@ mod tests {
             Err(10)
         }
 
-        fn join_line(self: Arc<Self>, _: &Arc<Permits>, _: Instant) {}
+        fn join_line(self: Arc<Self>, _: &Room) {}
     }
 
     #[test]

@@ -124,8 +124,16 @@ pub(crate) struct Destination<'a> {
 pub(crate) struct Claim {
     /// Bytes that were waited for; used if a new batch has to be opened, and else left here.
     pub(crate) permit: Option<Permit>,
-    /// The partition that was chosen for it, where there was no space.
-    pub(crate) partition: Option<PartitionId>,
+    /// What the partitioner said, so that it is not asked again.
+    pub(crate) chosen: Option<Chosen>,
+}
+
+/// Where a partitioner wants a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    At(PartitionId),
+    /// Anywhere, that is, where the records without a key go now.
+    Anywhere,
 }
 
 /// Why a record was not taken. Nothing has happened then, and the same record may be offered again.
@@ -191,27 +199,52 @@ impl Room {
         }
         self.check_size(payload)?;
         if claim.permit.is_none() && (self.supplies.permits.has_line() || self.arrivals.are_any()) {
-            self.come_behind(to.topic, payload)?;
+            self.come_behind(to, payload, claim)?;
         }
         self.append_in_turn(to, payload, claim)
     }
 
     /// Sees to it that a record does not overtake those that wait.
     #[inline(never)]
-    fn come_behind(&self, topic: &str, payload: &Payload<'_>) -> Result<(), Refusal> {
+    fn come_behind(
+        &self,
+        to: Destination<'_>,
+        payload: &Payload<'_>,
+        claim: &mut Claim,
+    ) -> Result<(), Refusal> {
         if self.is_closed() {
             return Err(Refusal::Closed);
         }
-        if !self.knows(topic) {
+        if !self.knows(to.topic) {
             return Err(Refusal::UnknownTopic);
         }
-        if self.arrivals.has(topic) {
-            self.let_in(self.supplies.look_at_clock().now);
+        if self.arrivals.has(to.topic) {
+            self.let_in(to.topic);
         }
-        match self.supplies.permits.has_line() {
-            true => Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound()))),
-            false => Ok(()),
+        if !self.supplies.permits.has_line() {
+            return Ok(());
         }
+        if let Some(own) = self.own_to_ask(to, claim) {
+            let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
+            let record =
+                self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
+            claim.chosen = Some(own.partition(&record).map_or(Chosen::Anywhere, Chosen::At));
+        }
+        Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound())))
+    }
+
+    /// The program's own partitioner, if it still has to be asked about a record.
+    #[inline(always)]
+    fn own_to_ask(&self, to: Destination<'_>, claim: &Claim) -> Option<&dyn CustomPartitioner> {
+        match (to.partition, claim.chosen) {
+            (None, None) => self.partitioner.own(),
+            _ => None,
+        }
+    }
+
+    /// Whether a record cannot be put anywhere without asking the program's own partitioner.
+    pub(crate) fn has_to_ask(&self, to: Destination<'_>, claim: &Claim) -> bool {
+        self.own_to_ask(to, claim).is_some()
     }
 
     /// As [`Self::append`] for a record that was refused and whose turn has come.
@@ -222,13 +255,20 @@ impl Room {
         payload: &Payload<'_>,
         claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
-        let chosen = to.partition.or(claim.partition);
-        if let Some(own) = self.partitioner.own().filter(|_| chosen.is_none()) {
+        if let Some(own) = self.own_to_ask(to, claim) {
             return self.append_by(own, to, payload, claim);
         }
         self.with_topic(to.topic, |topic| {
-            let record = topic.unplaced(to.topic, payload, &topic.available);
-            match chosen.or_else(|| self.partitioner.place(&record, self.ignore_keys, &topic.turns)) {
+            let place = || {
+                let record = topic.unplaced(to.topic, payload, &topic.available);
+                self.partitioner.place(&record, self.ignore_keys, &topic.turns)
+            };
+            let partition = to.partition.or_else(|| match claim.chosen {
+                None => place(),
+                Some(Chosen::At(partition)) => Some(partition),
+                Some(Chosen::Anywhere) => None,
+            });
+            match partition {
                 Some(partition) => self.append_at(topic, partition, payload, claim),
                 None => self.append_sticky(topic, payload, claim),
             }
@@ -248,6 +288,7 @@ impl Room {
         let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
         let record = self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
         let Some(chosen) = own.partition(&record) else {
+            claim.chosen = Some(Chosen::Anywhere);
             return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, claim));
         };
         let tried = self.with_topic(to.topic, |topic| {
@@ -331,7 +372,7 @@ impl Room {
     /// The place that was chosen for a record stays its own while it waits for space there.
     #[inline(never)]
     fn refusal_at(&self, partition: PartitionId, refusal: SlotRefusal, claim: &mut Claim) -> Refusal {
-        claim.partition = matches!(refusal, SlotRefusal::NeedsBytes(_)).then_some(partition);
+        claim.chosen = matches!(refusal, SlotRefusal::NeedsBytes(_)).then_some(Chosen::At(partition));
         self.refusal(refusal)
     }
 
@@ -349,9 +390,10 @@ impl Room {
         }
     }
 
-    /// Makes a topic known as a snapshot shows it.
+    /// Makes a topic known as a snapshot shows it, and lets in what waited for that.
     pub(crate) fn learn(&self, topic: &KnownTopic, metadata: &Metadata) {
         self.know_topic(&topic.name, topic.id, standings(topic, metadata, self.rack.as_deref()));
+        self.let_in(&topic.name);
     }
 
     /// Makes a topic's partitions known, or more of them, and who leads each. A topic with another id is another topic:

@@ -258,6 +258,38 @@ fn partitions_in_turn_are_not_passed_over_while_their_records_wait() {
     });
 }
 
+#[test]
+fn a_partitioner_of_ones_own_is_asked_once_for_a_record_that_waits() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let own = {
+            let asked = Arc::clone(&asked);
+            Partitioner::custom(move |_, key, _| {
+                asked.lock().unwrap().push(String::from_utf8(key.unwrap().to_vec()).unwrap());
+                0
+            })
+        };
+        let producer = stage.builder().batch_size_bytes(1000).buffer_memory_bytes(2000).partitioner(own);
+        let producer = producer.start().await.unwrap();
+        let keyed = |n: usize| Record::to("t").key(n.to_string()).value(format!("{n:0>100}"));
+        producer.send(keyed(0)).await.unwrap();
+        let waiting = start(&producer, (1..=90).map(keyed));
+        let expected: Vec<String> = (0..=90).map(|n| n.to_string()).collect();
+        assert_eq!(*asked.lock().unwrap(), expected, "by the task that sends");
+        for (send, offset) in waiting.into_iter().zip(1..) {
+            assert_eq!(send.await.unwrap().offset, offset);
+        }
+        assert_eq!(*asked.lock().unwrap(), expected);
+        assert!(batches(&stage).len() <= 2 + 90 / 8);
+        // Where the topic is not known nothing can be asked yet.
+        let waiting = start(&producer, (0..3).map(|n| Record::to("new").key(n.to_string()).value("x")));
+        for send in waiting {
+            send.await.unwrap();
+        }
+    });
+}
+
 /// Counts the outcomes that it hears of, by whether they are good.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<(usize, usize)>>);
