@@ -328,6 +328,15 @@ impl Producer {
         self.shared.room.append(record.destination(), &record.payload(), claim).map(DeliveryFuture::new)
     }
 
+    /// The cluster, unless a script stands in for it.
+    pub(crate) fn kafka(&self) -> Option<&Kafka> {
+        match &self.shared.backing {
+            Backing::Cluster(kafka) => Some(kafka),
+            #[cfg(feature = "mock")]
+            Backing::Script(_) => None,
+        }
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -14,7 +14,7 @@ use courant_client::{Error, Kafka};
 use crate::append::{Appended, Applicant, Arrival, Claim, Permit, Place, Refusal, Room, Supplies};
 use crate::control::Control;
 use crate::interceptor::Intercepted;
-use crate::producer::{Backing, Shared, no_space, refused};
+use crate::producer::{Shared, no_space, refused};
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
 
 /// A record on its way in, and the interceptors that have to hear of it.
@@ -43,14 +43,9 @@ impl Producer {
         mut record: Record,
         claim: Claim,
     ) -> Result<RecordMetadata, SendError> {
-        let Shared { backing, interceptors, .. } = self.shared();
-        let kafka = match backing {
-            Backing::Cluster(kafka) => kafka,
-            #[cfg(feature = "mock")]
-            Backing::Script(_) => return self.enqueue_slowly(record, claim).await?.await,
-        };
+        let Some(kafka) = self.kafka() else { return self.enqueue_slowly(record, claim).await?.await };
         let mut original = None;
-        let intercepted = interceptors.as_ref().map(|interceptors| {
+        let intercepted = self.shared().interceptors.as_ref().map(|interceptors| {
             original = Some(record.clone());
             interceptors.on_send(&mut record)
         });
