@@ -2,9 +2,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::append::{Destination, Payload};
 use bytes::Bytes;
 use courant_protocol::types::{Offset, PartitionId, TopicName, TopicPartition, UnixMillis};
+
+use crate::append::{Destination, Payload};
 
 /// A record to be written: a topic, and what Kafka stores.
 ///

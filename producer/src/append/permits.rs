@@ -153,7 +153,7 @@ impl Permits {
             return Poll::Pending;
         }
         let mut state = self.lock();
-        if let Some(front) = state.front_to_serve() {
+        if let Some(front) = state.front_to_serve().and_then(Waiter::as_record) {
             return Poll::Ready(front);
         }
         match &mut state.server {
@@ -229,12 +229,12 @@ impl State {
         woken
     }
 
-    fn front_to_serve(&self) -> Option<Front> {
-        let front = self.waiters.get(self.granted)?;
-        match front.who {
-            Who::Record { was_tried: true, .. } if front.bytes > self.free => None,
-            _ => front.as_record(),
-        }
+    /// The record at the front, unless it is known to miss bytes.
+    fn front_to_serve(&self) -> Option<&Waiter> {
+        self.waiters.get(self.granted).filter(|front| match front.who {
+            Who::Record { was_tried, .. } => !was_tried || front.bytes <= self.free,
+            Who::Task(_) => false,
+        })
     }
 
     /// Tickets only grow and the queue keeps their order, so that a waiter finds itself by bisection.

@@ -225,10 +225,8 @@ impl Room {
             return Ok(());
         }
         if let Some(own) = self.own_to_ask(to, claim) {
-            let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
-            let record =
-                self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
-            claim.chosen = Some(own.partition(&record).map_or(Chosen::Anywhere, Chosen::At));
+            let chosen = self.with_unplaced(to, payload, |record| own.partition(record))?;
+            claim.chosen = Some(chosen.map_or(Chosen::Anywhere, Chosen::At));
         }
         Err(Refusal::NeedsBytes(self.supplies.permit_for(payload.size_upper_bound())))
     }
@@ -275,8 +273,19 @@ impl Room {
         })
     }
 
-    /// Lets a program's own partitioner find the place. It is asked without a lock, as it may take its time, or use the
-    /// producer itself.
+    /// Shows a record to a program's own partitioner, without a lock: it may take its time, or use the producer itself.
+    fn with_unplaced<T>(
+        &self,
+        to: Destination<'_>,
+        payload: &Payload<'_>,
+        ask: impl FnOnce(&Unplaced<'_>) -> T,
+    ) -> Result<T, Refusal> {
+        let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
+        let record = self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
+        Ok(ask(&record))
+    }
+
+    /// Lets a program's own partitioner find the place.
     #[inline(never)]
     fn append_by(
         &self,
@@ -285,22 +294,22 @@ impl Room {
         payload: &Payload<'_>,
         claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
-        let available = self.with_topic(to.topic, |topic| Ok(Arc::clone(&topic.available)))?;
-        let record = self.with_topic(to.topic, |topic| Ok(topic.unplaced(to.topic, payload, &available)))?;
-        let Some(chosen) = own.partition(&record) else {
-            claim.chosen = Some(Chosen::Anywhere);
-            return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, claim));
-        };
-        let tried = self.with_topic(to.topic, |topic| {
-            Ok(topic.slot(chosen)?.append(payload, &self.supplies, &mut claim.permit, true))
-        })?;
-        match tried {
-            Err(SlotRefusal::Turn) => {
-                let next = own.on_new_batch(&record, chosen);
-                self.with_topic(to.topic, |topic| self.append_at(topic, next, payload, claim))
+        self.with_unplaced(to, payload, |record| {
+            let Some(chosen) = own.partition(record) else {
+                claim.chosen = Some(Chosen::Anywhere);
+                return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, claim));
+            };
+            let tried = self.with_topic(to.topic, |topic| {
+                Ok(topic.slot(chosen)?.append(payload, &self.supplies, &mut claim.permit, true))
+            })?;
+            match tried {
+                Err(SlotRefusal::Turn) => {
+                    let next = own.on_new_batch(record, chosen);
+                    self.with_topic(to.topic, |topic| self.append_at(topic, next, payload, claim))
+                }
+                outcome => outcome.map_err(|refusal| self.refusal_at(chosen, refusal, claim)),
             }
-            outcome => outcome.map_err(|refusal| self.refusal_at(chosen, refusal, claim)),
-        }
+        })?
     }
 
     #[inline(always)]
