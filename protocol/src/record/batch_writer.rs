@@ -14,6 +14,12 @@ const MAX_RECORD_OVERHEAD: usize = 21;
 /// So many bytes are summed up at a time: few enough to be in the nearest cache still, enough for the sum's fast path.
 const SUM_STEP_BYTES: usize = 4 << 10;
 
+/// Of a record, which has none.
+const ATTRIBUTES: [u8; 1] = [0];
+
+/// How many headers a record has that has none.
+const NO_HEADER_COUNT: [u8; 1] = [0];
+
 /// No headers, for records that have none.
 pub const NO_HEADERS: [(&str, Option<&[u8]>); 0] = [];
 
@@ -163,35 +169,10 @@ impl BatchWriter {
             .0
             .checked_sub(base_timestamp.0)
             .ok_or(AppendError::Timestamp { timestamp, base_timestamp })?;
-        let (header_count, headers_size) = measure(headers.clone());
-        let time = Packed::varint(timestamp_delta);
-        // An index and a length have five bytes at most, so that each of these fits.
-        let place_and_key = Packed::varint(i64::from(self.count)).then(Packed::length_of(key));
-        let value_length = Packed::length_of(value);
-        let body_size = Packed::ZERO.len()
-            + time.len()
-            + place_and_key.len()
-            + key.map_or(0, <[u8]>::len)
-            + value_length.len()
-            + value.map_or(0, <[u8]>::len)
-            + varint::size(header_count)
-            + headers_size;
-        let size = Packed::varint(body_size as i64);
-        self.admit(body_size + size.len())?;
-
-        // The size, the attributes, and a time that is not far off its batch's.
-        size.then(Packed::ZERO).append_to(&mut self.body);
-        time.append_to(&mut self.body);
-        place_and_key.append_to(&mut self.body);
-        self.body.extend_from_slice(key.unwrap_or_default());
-        value_length.append_to(&mut self.body);
-        self.body.extend_from_slice(value.unwrap_or_default());
-        Packed::varint(header_count).append_to(&mut self.body);
-        if header_count > 0 {
-            for (key, value) in headers {
-                varint::append_bytes(&mut self.body, Some(key.as_ref()));
-                varint::append_bytes(&mut self.body, value);
-            }
+        match Plain::new(timestamp_delta, self.count, key, value).filter(|_| headers.clone().next().is_none())
+        {
+            Some(plain) => self.append_plain(&plain, key, value)?,
+            None => self.append_any(timestamp_delta, key, value, headers)?,
         }
         if self.options.uncompressed && self.body.len() - self.summed >= SUM_STEP_BYTES {
             self.sum_up();
@@ -202,6 +183,69 @@ impl BatchWriter {
         self.base_timestamp = base_timestamp;
         self.max_timestamp = if index == 0 { timestamp } else { self.max_timestamp.max(timestamp) };
         Ok(index)
+    }
+
+    /// A record without headers of which every number is short.
+    #[inline(always)]
+    fn append_plain(
+        &mut self,
+        plain: &Plain,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), AppendError> {
+        self.admit(plain.size)?;
+        plain.start.append_to(&mut self.body);
+        match key {
+            None => plain.key_length.then(plain.value_length).append_to(&mut self.body),
+            Some(key) => {
+                plain.key_length.append_to(&mut self.body);
+                self.body.extend_from_slice(key);
+                plain.value_length.append_to(&mut self.body);
+            }
+        }
+        if let Some(value) = value {
+            self.body.extend_from_slice(value);
+        }
+        self.body.extend_from_slice(&NO_HEADER_COUNT);
+        Ok(())
+    }
+
+    /// Any record.
+    #[inline(never)]
+    fn append_any<'h, K, H>(
+        &mut self,
+        timestamp_delta: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: H,
+    ) -> Result<(), AppendError>
+    where
+        K: AsRef<[u8]>,
+        H: Iterator<Item = (K, Option<&'h [u8]>)> + Clone,
+    {
+        let (header_count, headers_size) = measure(headers.clone());
+        let body_size = ATTRIBUTES.len()
+            + varint::size(timestamp_delta)
+            + varint::size(i64::from(self.count))
+            + varint::size_of_bytes(key)
+            + varint::size_of_bytes(value)
+            + varint::size(header_count)
+            + headers_size;
+        // No slice is longer than `isize::MAX`.
+        let body_length = body_size as i64;
+        self.admit(varint::size(body_length) + body_size)?;
+        varint::append(&mut self.body, body_length);
+        self.body.extend_from_slice(&ATTRIBUTES);
+        varint::append(&mut self.body, timestamp_delta);
+        varint::append(&mut self.body, i64::from(self.count));
+        varint::append_bytes(&mut self.body, key);
+        varint::append_bytes(&mut self.body, value);
+        varint::append(&mut self.body, header_count);
+        for (key, value) in headers {
+            varint::append_bytes(&mut self.body, Some(key.as_ref()));
+            varint::append_bytes(&mut self.body, value);
+        }
+        Ok(())
     }
 
     /// Refuses a record of `size` bytes that the batch has no room for.
@@ -332,6 +376,29 @@ impl BatchWriter {
             None => Ok(batch),
             Some(source) => Err(SealError { source, uncompressed: Box::new(batch) }),
         }
+    }
+}
+
+/// The numbers of a record without headers, if each of them is short.
+struct Plain {
+    /// All of it, its own size included.
+    size: usize,
+    /// Size, attributes, time and place: seven bytes at most.
+    start: Packed,
+    key_length: Packed,
+    value_length: Packed,
+}
+
+impl Plain {
+    #[inline(always)]
+    fn new(timestamp_delta: i64, place: u32, key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Self> {
+        let attributes = Packed::ZERO;
+        let rest = attributes.then(Packed::varint(timestamp_delta)?).then(Packed::varint(i64::from(place))?);
+        let (key_length, value_length) = (Packed::length_of(key)?, Packed::length_of(value)?);
+        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+        let body_size = rest.len() + key_length.len() + value_length.len() + bytes + NO_HEADER_COUNT.len();
+        let size = Packed::varint(body_size as i64)?;
+        Some(Self { size: size.len() + body_size, start: size.then(rest), key_length, value_length })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::compression::{Codec, CompressionScratch};
 use crate::record::batch::Batch;
 use crate::record::error::RecordError;
 use crate::record::header::{Attributes, BATCH_OVERHEAD, BatchHeader, CRC_FROM};
-use crate::record::varint::{self, Packed};
+use crate::record::varint;
 use crate::record::view::RecordView;
 use crate::types::UnixMillis;
 
@@ -85,12 +85,14 @@ fn body(header: &BatchHeader, records: &[RecordView<'_>]) -> BytesMut {
             + varint::size_of_bytes(record.value)
             + varint::size(count)
             + headers_size;
-        Packed::varint(i64::try_from(size).unwrap_or(i64::MAX)).then(Packed::ZERO).append_to(&mut body);
-        Packed::varint(time).append_to(&mut body);
-        Packed::varint(offset).append_to(&mut body);
+        varint::append(&mut body, i64::try_from(size).unwrap_or(i64::MAX));
+        // The attributes.
+        body.extend_from_slice(&[0]);
+        varint::append(&mut body, time);
+        varint::append(&mut body, offset);
         varint::append_bytes(&mut body, record.key);
         varint::append_bytes(&mut body, record.value);
-        Packed::varint(count).append_to(&mut body);
+        varint::append(&mut body, count);
         for header in record.headers() {
             varint::append_bytes(&mut body, Some(header.key));
             varint::append_bytes(&mut body, header.value);

@@ -43,78 +43,86 @@ pub(super) const fn length(bytes: &[u8]) -> i64 {
     bytes.len() as i64
 }
 
-/// The bytes of some numbers in a register: up to sixteen, the first of them lowest.
+/// Some short numbers in a register, as they are written: up to eight bytes, the first of them lowest.
 ///
 /// They are stored at once, at a fixed size, which is one instruction where a byte or two at a time would each be a
 /// check and a call of `memcpy`; what was stored too much is cut off again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed {
-    bytes: u128,
-    len: usize,
+    bytes: u64,
+    bits: u32,
 }
 
 impl Packed {
     /// How much room a buffer should have beyond what is written, so that a store never makes it grow.
-    pub(super) const SLACK: usize = 16;
+    pub(super) const SLACK: usize = 8;
 
     /// A byte that is zero.
-    pub(super) const ZERO: Self = Self { bytes: 0, len: 1 };
+    pub(super) const ZERO: Self = Self { bytes: 0, bits: 8 };
 
-    /// A varint, which takes ten bytes at most.
-    #[inline]
-    pub(super) fn varint(value: i64) -> Self {
+    /// A varint of one or two bytes, which nearly all of a record are.
+    #[inline(always)]
+    pub(super) fn varint(value: i64) -> Option<Self> {
         let bits = zigzag(value);
         if bits < 1 << 7 {
-            Self { bytes: u128::from(bits), len: 1 }
+            Some(Self { bytes: bits, bits: 8 })
         } else if bits < 1 << 14 {
-            Self { bytes: u128::from(bits & 0x7f | 0x80 | (bits >> 7) << 8), len: 2 }
+            Some(Self { bytes: bits & 0x7f | 0x80 | (bits >> 7) << 8, bits: 16 })
         } else {
-            Self::long(bits)
+            None
         }
     }
 
-    #[cold]
-    fn long(mut bits: u64) -> Self {
-        let mut packed = Self { bytes: 0, len: 0 };
-        while bits >= 0x80 {
-            packed = packed.then(Self { bytes: u128::from(bits & 0x7f | 0x80), len: 1 });
-            bits >>= 7;
-        }
-        packed.then(Self { bytes: u128::from(bits), len: 1 })
-    }
-
-    /// The length of `bytes` as a varint, -1 for null.
-    #[inline]
-    pub(super) fn length_of(bytes: Option<&[u8]>) -> Self {
+    /// The length of `bytes` as such a varint, -1 for null.
+    #[inline(always)]
+    pub(super) fn length_of(bytes: Option<&[u8]>) -> Option<Self> {
         Self::varint(bytes.map_or(-1, length))
     }
 
     /// How many bytes there are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn len(self) -> usize {
-        self.len
+        (self.bits / 8) as usize
     }
 
-    /// These bytes and those of `next` behind them; together they may be sixteen.
-    #[inline]
+    /// These bytes and those of `next` behind them; together they may be eight.
+    #[inline(always)]
     pub(super) fn then(self, next: Self) -> Self {
-        debug_assert!(self.len + next.len <= 16, "more than a register holds");
-        Self { bytes: self.bytes | next.bytes << (8 * self.len), len: self.len + next.len }
+        debug_assert!(self.bits + next.bits <= 64, "more than a register holds");
+        Self { bytes: self.bytes | next.bytes << self.bits, bits: self.bits + next.bits }
     }
 
     /// Stores them at the end of `buffer`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append_to(self, buffer: &mut BytesMut) {
-        let end = buffer.len() + self.len;
+        let end = buffer.len() + self.len();
         buffer.extend_from_slice(&self.bytes.to_le_bytes());
         buffer.truncate(end);
     }
 }
 
+/// Appends a varint.
+#[inline]
+pub(super) fn append(buffer: &mut BytesMut, value: i64) {
+    match Packed::varint(value) {
+        Some(short) => short.append_to(buffer),
+        None => append_long(buffer, zigzag(value)),
+    }
+}
+
+#[cold]
+fn append_long(buffer: &mut BytesMut, mut bits: u64) {
+    while bits >= 0x80 {
+        buffer.extend_from_slice(&[(bits & 0x7f | 0x80) as u8]);
+        bits >>= 7;
+    }
+    buffer.extend_from_slice(&[bits as u8]);
+}
+
 /// Appends bytes behind their length, -1 for null.
 #[inline]
 pub(super) fn append_bytes(buffer: &mut BytesMut, bytes: Option<&[u8]>) {
-    Packed::length_of(bytes).append_to(buffer);
+    append(buffer, bytes.map_or(-1, length));
     buffer.extend_from_slice(bytes.unwrap_or_default());
 }
 
@@ -225,7 +233,7 @@ mod tests {
 
     fn written(value: i64) -> Vec<u8> {
         let mut buffer = BytesMut::new();
-        Packed::varint(value).append_to(&mut buffer);
+        append(&mut buffer, value);
         buffer.to_vec()
     }
 
