@@ -21,7 +21,7 @@ mod metrics;
 
 pub use self::error::{Error, ErrorKind};
 pub use self::kafka::{Kafka, KafkaBuilder};
-pub use self::metrics::Measured;
+pub use self::metrics::{Measured, Traffic};
 
 #[doc(hidden)]
 pub use self::cluster::{

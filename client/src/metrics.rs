@@ -29,6 +29,17 @@ impl Measured {
         self.max = self.max.max(value);
     }
 
+    /// Adds a time, in milliseconds.
+    pub fn record_millis(&mut self, time: std::time::Duration) {
+        self.record(time.as_secs_f64() * 1000.0);
+    }
+
+    /// What was measured elsewhere counts as measured here.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { count: self.count + other.count, sum: self.sum + other.sum, max: self.max.max(other.max) }
+    }
+
     /// How often it was measured.
     pub fn count(&self) -> u64 {
         self.count
@@ -48,5 +59,38 @@ impl Measured {
     /// The largest of them, unless there is none.
     pub fn max(&self) -> Option<f64> {
         (self.count > 0).then_some(self.max)
+    }
+}
+
+/// What went over a connection, from its first request on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Bytes of a request, with its size; those of a request count once it is queued.
+    pub request_size: Measured,
+    /// Responses that have come.
+    pub response_total: u64,
+    /// Their bytes, with their sizes.
+    pub response_bytes_total: u64,
+}
+
+impl Traffic {
+    pub(crate) fn note_request(&mut self, bytes: usize) {
+        self.request_size.record(bytes as f64);
+    }
+
+    pub(crate) fn note_response(&mut self, bytes: usize) {
+        self.response_total += 1;
+        self.response_bytes_total += bytes as u64;
+    }
+
+    /// Both together: that of an earlier connection to the same broker, and of this one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            request_size: self.request_size.and(other.request_size),
+            response_total: self.response_total + other.response_total,
+            response_bytes_total: self.response_bytes_total + other.response_bytes_total,
+        }
     }
 }

@@ -22,6 +22,7 @@ use courant_runtime::{Address, Duplex};
 use super::machine::{ClosedBy, Connection, ConnectionOptions, Inbound, Tag};
 use super::versions::BrokerVersions;
 use crate::error::{Error, ErrorKind};
+use crate::metrics::Traffic;
 
 /// The id that ties a response to its request on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,6 +191,11 @@ impl Link {
     /// Requests that wait for an answer, or for being written if none follows.
     pub fn in_flight(&self) -> usize {
         self.machine.in_flight()
+    }
+
+    /// What went over the connection so far; negotiation and authentication count.
+    pub fn traffic(&self) -> Traffic {
+        self.machine.traffic()
     }
 
     /// The broker asked for silence (`throttle_time_ms` of a response, KIP-219): this connection, and no other, writes no

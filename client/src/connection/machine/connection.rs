@@ -16,6 +16,10 @@ use super::pipeline::{Pipeline, Tag};
 use super::throttle::throttle_of;
 use crate::connection::versions::BrokerVersions;
 use crate::error::{Error, ErrorKind, Seconds};
+use crate::metrics::Traffic;
+
+/// Bytes that say how large a frame is, in front of each.
+const SIZE_BYTES: usize = 4;
 
 /// What is the same for every connection of a client.
 #[derive(Clone, Debug)]
@@ -39,6 +43,7 @@ pub(crate) struct Connection {
     pipeline: Pipeline,
     state: State,
     last_used: Instant,
+    traffic: Traffic,
 }
 
 #[derive(Debug)]
@@ -69,8 +74,14 @@ impl Connection {
         broker: Arc<str>,
         options: Arc<ConnectionOptions>,
     ) -> Result<Self, Error> {
-        let mut connection =
-            Self { broker, options, pipeline: Pipeline::default(), state: State::Failed, last_used: now };
+        let mut connection = Self {
+            broker,
+            options,
+            pipeline: Pipeline::default(),
+            state: State::Failed,
+            last_used: now,
+            traffic: Traffic::default(),
+        };
         let setup = Setup { deadline: setup_deadline };
         connection.state = connection.negotiate(Negotiating::start(), setup)?;
         Ok(connection)
@@ -104,6 +115,7 @@ impl Connection {
     /// Queues a request that is already encoded.
     pub(crate) fn send_frame(&mut self, now: Instant, frame: Frame, tag: Tag, deadline: Instant) {
         self.last_used = now;
+        self.traffic.note_request(frame.len());
         self.pipeline.push(frame, tag, deadline, true);
     }
 
@@ -144,6 +156,11 @@ impl Connection {
         self.pipeline.was_written(correlation)
     }
 
+    /// What went over it so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// A frame arrived. In the ready state it answers the oldest request and is handed on with its correlation id.
     pub(crate) fn handle_frame(&mut self, now: Instant, frame: Bytes) -> Result<Option<(i32, Bytes)>, Error> {
         let found = frame.first_chunk::<4>().map(|id| i32::from_be_bytes(*id));
@@ -156,6 +173,7 @@ impl Connection {
             ))
         })?;
         self.last_used = now;
+        self.traffic.note_response(SIZE_BYTES + frame.len());
         if let State::Ready(ready) = &mut self.state {
             ready.answered = true;
             let throttle = throttle_of(awaiting.api, awaiting.version, &frame);
@@ -320,6 +338,7 @@ impl Connection {
         let correlation = self.pipeline.take_correlation();
         let frame = encode_request(request, version, correlation, self.options.client_id.as_deref());
         let frame = frame.map_err(|failure| encode_error(R::KEY, failure).at_broker(&self.broker))?;
+        self.traffic.note_request(frame.len());
         self.pipeline.push(frame, Tag { correlation, api: R::KEY, version }, deadline, answered);
         Ok(correlation)
     }
