@@ -1,15 +1,16 @@
 //! What handles and driver tell each other beside records: wishes, the end, and what became of it.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind};
-use courant_protocol::types::TopicName;
+use courant_protocol::types::{NodeId, TopicName};
 use courant_runtime::Task;
 use courant_runtime::watch;
 
 use crate::append::{Gate, Room};
 use crate::machine::Counts;
+use crate::metrics::NodeMetrics;
 use crate::unknown::UnknownTopics;
 
 /// Shared by the handles of one producer and its driver.
@@ -17,6 +18,7 @@ pub(crate) struct Control {
     state: Mutex<State>,
     unknown: Mutex<UnknownTopics>,
     counts: Mutex<Counts>,
+    nodes: Mutex<BTreeMap<NodeId, NodeMetrics>>,
     waits: Mutex<Waits>,
     ended: watch::Sender<Option<Result<(), Error>>>,
     task: tokio::sync::Mutex<Option<Task>>,
@@ -63,6 +65,7 @@ impl Control {
             state: Mutex::default(),
             unknown: Mutex::new(UnknownTopics::new(max_block)),
             counts: Mutex::default(),
+            nodes: Mutex::default(),
             waits: Mutex::default(),
             ended: watch::Sender::new(None),
             task: tokio::sync::Mutex::new(None),
@@ -79,6 +82,11 @@ impl Control {
     /// What the driver has counted, as of its last turn that changed something.
     pub(crate) fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the driver has counted of each broker.
+    pub(crate) fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, NodeMetrics>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long callers have waited for buffer space.

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use courant_client::{Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Repeats, Target, TrafficClass};
+use courant_client::{
+    Correlation, Error, ErrorKind, Kafka, Link, LinkEvent, Repeats, Target, Traffic, TrafficClass,
+};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::frame::decode_response;
@@ -30,6 +32,7 @@ use crate::machine::identity::Producer;
 use crate::machine::{
     Availability, Batch, Linger, Notice, Outgoing, Place, RequestId, Sender, SenderSettings,
 };
+use crate::metrics::NodeMetrics;
 
 /// Everything between the append room and the brokers.
 pub(crate) struct Driver {
@@ -48,6 +51,8 @@ pub(crate) struct Driver {
     slots: BTreeMap<usize, Met>,
     topics: Topics,
     connections: BTreeMap<NodeId, Connection>,
+    /// What went over connections that have ended.
+    past_traffic: BTreeMap<NodeId, Traffic>,
     identity: Option<BoxFuture<'static, Result<Producer, Error>>>,
     timer: Sleep,
     said: Said,
@@ -94,6 +99,7 @@ enum Connection {
 struct Asked {
     id: RequestId,
     version: i16,
+    sent_at: Instant,
 }
 
 impl Driver {
@@ -130,6 +136,7 @@ impl Driver {
             slots: BTreeMap::new(),
             topics: Topics::new(kafka.cluster(), settings.metadata_max_idle, now),
             connections: BTreeMap::new(),
+            past_traffic: BTreeMap::new(),
             identity: None,
             timer: world.sleep_until(now),
             said: Said::default(),
@@ -155,7 +162,7 @@ impl Driver {
             // Read before the bell: whoever closes shuts the gate first, so that nothing is appended after this.
             let closing = self.control.closing();
             let now = self.room.supplies.look_at_clock().now;
-            let mut progress = self.poll_bell(cx, now);
+            let mut progress = self.hear_bell(now);
             progress |= self.poll_metadata(cx);
             if closing.is_some() {
                 self.turn_away(now);
@@ -178,8 +185,7 @@ impl Driver {
             if let Some(outcome) = self.check_end(closing, now) {
                 return Poll::Ready(outcome);
             }
-            progress |= self.poll_timer(cx, closing, now);
-            if !progress {
+            if !progress && self.sleep(cx, closing, now).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -196,9 +202,9 @@ impl Driver {
     }
 
     /// Visits the slots that have something new.
-    fn poll_bell(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn hear_bell(&mut self, now: Instant) -> bool {
         let mut heard = std::mem::take(&mut self.heard);
-        let rung = self.room.supplies.bell.poll_heard(cx, &mut heard).is_ready();
+        let rung = self.room.supplies.bell.hear(&mut heard);
         for slot in heard.drain(..) {
             self.visit(&slot, now);
         }
@@ -234,7 +240,8 @@ impl Driver {
 
     /// Seals the batches that were taken from a slot.
     fn seal_taken(&mut self, number: usize) {
-        for closed in std::mem::take(&mut self.taken) {
+        let mut taken = std::mem::take(&mut self.taken);
+        for closed in taken.drain(..) {
             let sealed = Batch::seal(closed, self.codec, self.level, &mut self.scratch);
             let Some(mut batch) = sealed else { continue };
             if let Some(spare) = batch.sealed.take_spare_buffer() {
@@ -242,6 +249,7 @@ impl Driver {
             }
             self.sender.handle_batch(number, batch);
         }
+        self.taken = taken;
     }
 
     fn poll_identity(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
@@ -295,6 +303,7 @@ impl Driver {
             LinkEvent::Response { correlation, body } => self.answered(node, correlation, body, now),
             LinkEvent::Written { correlation } => {
                 if let Some(asked) = self.take_request(node, correlation) {
+                    self.count_traffic(node, |_| {});
                     self.sender.handle_written(asked.id);
                 }
             }
@@ -317,12 +326,14 @@ impl Driver {
     }
 
     fn answered(&mut self, node: NodeId, correlation: Correlation, body: bytes::Bytes, now: Instant) {
-        let Some(Asked { id, version }) = self.take_request(node, correlation) else { return };
+        let Some(Asked { id, version, sent_at }) = self.take_request(node, correlation) else { return };
         match decode_response::<ProduceRequest>(body, version) {
             Ok((_, response)) => {
                 if let Some(Connection::Open { link, .. }) = self.connections.get_mut(&node) {
                     link.note_throttle(now, response.throttle_time_ms);
                 }
+                let latency = now.saturating_duration_since(sent_at);
+                self.count_traffic(node, |counted| counted.request_latency.record_millis(latency));
                 self.sender.handle_response(now, id, &response);
                 self.pass_on_notices(now, &response.node_endpoints);
             }
@@ -335,9 +346,22 @@ impl Driver {
         }
     }
 
+    /// Brings what is counted of a broker up to date.
+    fn count_traffic(&self, node: NodeId, more: impl FnOnce(&mut NodeMetrics)) {
+        let Some(Connection::Open { link, .. }) = self.connections.get(&node) else { return };
+        let past = self.past_traffic.get(&node).copied().unwrap_or_default();
+        let mut nodes = self.control.nodes();
+        let counted = nodes.entry(node).or_default();
+        counted.traffic = past.and(link.traffic());
+        more(counted);
+    }
+
     /// A connection has ended: what it still owed an answer for may have been written or not.
     fn lost(&mut self, node: NodeId, error: &Error, now: Instant) {
+        self.count_traffic(node, |_| {});
         let Some(Connection::Open { link, requests }) = self.connections.remove(&node) else { return };
+        let past = self.past_traffic.entry(node).or_default();
+        *past = past.and(link.traffic());
         tracing::debug!(target: TARGET, broker = node.0, requests = requests.len(), "connection ended: {error}");
         for (correlation, asked) in requests {
             match link.was_written(correlation) {
@@ -443,7 +467,7 @@ impl Driver {
             });
         match sent {
             Ok((correlation, version)) => {
-                requests.insert(correlation, Asked { id, version });
+                requests.insert(correlation, Asked { id, version, sent_at: now });
                 if let Some(availability) = &mut self.availability {
                     availability.handle_taken(node);
                 }
@@ -521,7 +545,7 @@ impl Driver {
     fn give_up(&mut self, now: Instant) -> Result<(), Error> {
         self.room.set_gate(Gate::Aborting);
         // Records may have been appended since the bell was last heard, in slots that are not known yet.
-        let _ = self.poll_bell(&mut Context::from_waker(Waker::noop()), now);
+        self.hear_bell(now);
         let open: Vec<usize> = self.slots.keys().copied().collect();
         for number in open {
             self.take_open(number);
@@ -540,8 +564,21 @@ impl Driver {
         Err(Error::new(ErrorKind::Timeout, what).maybe_written(true).hinting("give `close` more time"))
     }
 
-    /// Arms the timer for the next thing that happens without anything coming in.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, closing: Option<Closing>, now: Instant) -> bool {
+    /// Has the driver woken by what comes in, and by the timer for what happens without that. Ready if there is something to
+    /// do already.
+    fn sleep(&mut self, cx: &mut Context<'_>, closing: Option<Closing>, now: Instant) -> Poll<()> {
+        let until = self.next_wake(closing, now).map(|wake| wake.max(now + CLOCK_GRAIN));
+        if let Some(until) = until {
+            self.timer.reset(until);
+            if Pin::new(&mut self.timer).poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        self.room.supplies.bell.sleep(cx, until)
+    }
+
+    /// The next thing that happens without anything coming in.
+    fn next_wake(&self, closing: Option<Closing>, now: Instant) -> Option<Instant> {
         let deadline = match closing {
             Some(Closing::Until(deadline)) => Some(deadline),
             _ => None,
@@ -557,9 +594,7 @@ impl Driver {
         let slow = self.availability.as_ref().and_then(Availability::next_wake);
         let (sender, linger) = (self.sender.next_wake(), self.linger.next_wake());
         let machines = [sender, linger, self.topics.next_wake(), slow, deadline, tick];
-        let Some(wake) = machines.into_iter().flatten().chain(connections).min() else { return false };
-        self.timer.reset(wake.max(now + CLOCK_GRAIN));
-        Pin::new(&mut self.timer).poll(cx).is_ready()
+        machines.into_iter().flatten().chain(connections).min()
     }
 }
 
@@ -594,7 +629,7 @@ const SERVED: usize = 1024;
 /// How many events of one connection it takes in a turn.
 const EVENTS: usize = 32;
 /// How stale a record's own timestamp may be, and how stale where batches stay open because nothing can be sent.
-const CLOCK_TICK: Duration = Duration::from_millis(5);
+pub(crate) const CLOCK_TICK: Duration = Duration::from_millis(5);
 const SLOW_TICK: Duration = Duration::from_millis(50);
 /// No timer is set for less; a wake-up that was missed by less than this is not worth a turn of its own.
 const CLOCK_GRAIN: Duration = Duration::from_micros(100);

@@ -18,6 +18,7 @@
 // A `SendError` gives the record back, and a record is large; boxing it would make the common match clumsy.
 #![allow(clippy::result_large_err)]
 
+mod accepting;
 mod append;
 mod builder;
 mod config;
@@ -41,13 +42,14 @@ mod typed_sink;
 mod unknown;
 mod waiting;
 
+pub use accepting::{EnqueueFuture, SendFuture};
 pub use builder::{Acks, ProducerBuilder};
 pub use config::PRODUCER;
 pub use courant_protocol::compression::Codec;
 pub use delivery::DeliveryFuture;
 pub use error::SendError;
 pub use interceptor::{Acknowledgement, Interceptor};
-pub use metrics::ProducerMetrics;
+pub use metrics::{NodeMetrics, ProducerMetrics, TopicMetrics};
 #[cfg(feature = "mock")]
 pub use mock::{MockProducer, MockProducerBuilder};
 #[doc(hidden)]

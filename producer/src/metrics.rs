@@ -1,15 +1,19 @@
 //! What a producer tells about itself, under Kafka's names.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use courant_client::Measured;
+use courant_client::{Measured, Traffic};
+use courant_protocol::types::{NodeId, TopicName};
 
-use crate::append::Supplies;
+use crate::append::{Room, TopicCounts};
 use crate::control::Control;
 
 /// What a producer has counted since it was started; [`Producer::metrics`](crate::Producer::metrics) takes one.
 ///
-/// The fields are those of Java's `producer-metrics`, averages and maxima in one [`Measured`]. Java's rates and windows are
-/// left to whoever compares two snapshots: nothing here forgets. [`values`](Self::values) gives all of them by name.
+/// The fields are those of Java's `producer-metrics`, averages and maxima in one [`Measured`]; [`topics`](Self::topics) and
+/// [`nodes`](Self::nodes) are its `producer-topic-metrics` and `producer-node-metrics`. Java's rates and windows are left to
+/// whoever compares two snapshots: nothing here forgets, but a topic that is idle for `metadata.max.idle.ms`, whose numbers
+/// begin anew. `values` gives all of them by name.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -26,6 +30,8 @@ use crate::control::Control;
 /// assert_eq!((metrics.record_send_total, metrics.record_error_total), (1, 0));
 /// let latency = metrics.values().find(|(name, _)| *name == "request-latency-avg");
 /// assert!(latency.is_some());
+/// assert_eq!(metrics.topics["orders"].record_send_total, 1);
+/// assert!(metrics.nodes.values().all(|node| node.request_latency.count() == 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -65,10 +71,16 @@ pub struct ProducerMetrics {
     pub bufferpool_wait_time_total: Duration,
     /// Records that were refused because they waited for it in vain.
     pub buffer_exhausted_total: u64,
+    /// What was sent to each topic.
+    pub topics: BTreeMap<TopicName, TopicMetrics>,
+    /// What went to and came from each broker that got a request.
+    pub nodes: BTreeMap<NodeId, NodeMetrics>,
 }
 
 impl ProducerMetrics {
-    pub(crate) fn take(supplies: &Supplies, control: &Control) -> Self {
+    pub(crate) fn take(room: &Room, control: &Control) -> Self {
+        let supplies = &room.supplies;
+        let topics = room.topic_counts().into_iter().map(|(name, counts)| (name, counts.into())).collect();
         let counts = *control.counts();
         let (waited, in_vain) = control.waits().so_far();
         Self {
@@ -88,12 +100,14 @@ impl ProducerMetrics {
             waiting_callers: supplies.permits.waiting() as u64,
             bufferpool_wait_time_total: waited,
             buffer_exhausted_total: in_vain,
+            topics,
+            nodes: control.nodes().clone(),
         }
     }
 
-    /// Everything by the names of Java's `producer-metrics`; what was never measured is left out, where Java has NaN.
+    /// Everything but topics and brokers, by the names of Java's `producer-metrics`; what was never measured is left out,
+    /// where Java has NaN.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let number = |value: u64| Some(value as f64);
         // tidy: one table
         let values = [
             ("batch-size-avg", self.batch_size.average()),
@@ -119,4 +133,79 @@ impl ProducerMetrics {
         ];
         values.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
+}
+
+/// What was sent to one topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TopicMetrics {
+    /// Records that were sent, those that were sent again included.
+    pub record_send_total: u64,
+    /// Records that were sent again.
+    pub record_retry_total: u64,
+    /// Records that were accepted and could not be delivered.
+    pub record_error_total: u64,
+    /// Bytes of batches as they were sent, those that were sent again included.
+    pub byte_total: u64,
+    /// How large a batch was on the wire for each byte before compression.
+    pub compression_rate: Measured,
+}
+
+impl TopicMetrics {
+    /// Everything by the names of Java's `producer-topic-metrics`; what was never measured is left out.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let values = [
+            ("byte-total", number(self.byte_total)),
+            ("compression-rate", self.compression_rate.average()),
+            ("record-error-total", number(self.record_error_total)),
+            ("record-retry-total", number(self.record_retry_total)),
+            ("record-send-total", number(self.record_send_total)),
+        ];
+        values.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+impl From<TopicCounts> for TopicMetrics {
+    fn from(counts: TopicCounts) -> Self {
+        Self {
+            record_send_total: counts.records_sent,
+            record_retry_total: counts.records_retried,
+            record_error_total: counts.records_failed,
+            byte_total: counts.bytes_sent,
+            compression_rate: counts.compression_rate,
+        }
+    }
+}
+
+/// What went to one broker and came from it, over all connections that the producer had to it, as of its last answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct NodeMetrics {
+    /// Milliseconds between a Produce request and its answer.
+    pub request_latency: Measured,
+    /// Every request and response, those that open a connection included.
+    pub traffic: Traffic,
+}
+
+impl NodeMetrics {
+    /// Everything by the names of Java's `producer-node-metrics`; what was never measured is left out.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let Traffic { request_size, response_total, response_bytes_total, .. } = self.traffic;
+        let values = [
+            ("incoming-byte-total", number(response_bytes_total)),
+            ("outgoing-byte-total", Some(request_size.sum())),
+            ("request-latency-avg", self.request_latency.average()),
+            ("request-latency-max", self.request_latency.max()),
+            ("request-size-avg", request_size.average()),
+            ("request-size-max", request_size.max()),
+            ("request-total", number(request_size.count())),
+            ("response-total", number(response_total)),
+        ];
+        values.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+fn number(value: u64) -> Option<f64> {
+    // Counts stay far below 2^53.
+    Some(value as f64)
 }

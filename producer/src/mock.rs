@@ -2,7 +2,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind};
@@ -203,6 +202,7 @@ impl MockProducerBuilder {
             adaptive: false,
             rack: None,
             seed: 0,
+            patience: Duration::ZERO,
             clock: Box::new(move || moment),
         });
         let state =
@@ -302,11 +302,11 @@ impl Script {
     /// Takes over what was appended, which is one batch with this record.
     fn take(&self, record: Record) {
         let (mut slots, mut taken) = (Vec::new(), Vec::new());
-        let _ = self.room.supplies.bell.poll_heard(&mut Context::from_waker(Waker::noop()), &mut slots);
+        self.room.supplies.bell.hear(&mut slots);
         let mut state = self.lock();
         for slot in slots {
             slot.visit(&mut taken);
-            let place = TopicPartition { topic: slot.topic.clone(), partition: slot.partition };
+            let place = TopicPartition { topic: slot.topic.name.clone(), partition: slot.partition };
             state.pending.extend(taken.drain(..).filter_map(seal).map(|batch| (place.clone(), batch)));
             state.history.push((record.clone(), place));
         }

@@ -16,14 +16,13 @@ use std::time::{Duration, Instant};
 use courant_client::{Error, ErrorKind, Kafka};
 use courant_protocol::compression::Codec;
 
+use crate::accepting::{EnqueueFuture, SendFuture};
 use crate::append::{Claim, Flush, Moment, Permit, Refusal, Room, RoomOptions};
 use crate::config::ProducerSettings;
 use crate::control::Control;
-use crate::driver::Driver;
+use crate::driver::{CLOCK_TICK, Driver};
 use crate::interceptor::{Intercepted, Interceptors};
-use crate::{
-    DeliveryFuture, Partitioner, ProducerBuilder, ProducerMetrics, Record, RecordMetadata, SendError,
-};
+use crate::{DeliveryFuture, Partitioner, ProducerBuilder, ProducerMetrics, Record, SendError};
 
 /// Writes records to topics, in batches, in order and without duplicates.
 ///
@@ -104,6 +103,7 @@ impl Producer {
             adaptive: settings.adaptive,
             rack: settings.rack.clone(),
             seed: world.rng("producer.partitioner").next_u64(),
+            patience: settings.linger.min(CLOCK_TICK),
             clock: Box::new(move || Moment { now: clock.now(), unix_millis: clock.unix_millis() }),
         });
         let max_block = settings.max_block;
@@ -143,14 +143,9 @@ impl Producer {
     /// # Cancel safety
     /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and
     /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
-    pub async fn send(&self, record: Record) -> Result<RecordMetadata, SendError> {
-        let mut claim = Claim::default();
-        let Some(delivery) = self.accept_at_once(&record, &mut claim) else {
-            return Box::pin(self.send_slowly(record, claim)).await;
-        };
-        // The record is encoded by now, and many of these futures may wait at a time.
-        drop((record, claim));
-        delivery.await
+    #[inline]
+    pub fn send(&self, record: Record) -> SendFuture<'_> {
+        SendFuture::new(self, record)
     }
 
     /// Accepts a record; waits only for metadata of its topic and for buffer space, up to `max.block.ms` for both.
@@ -165,12 +160,9 @@ impl Producer {
     ///
     /// # Cancel safety
     /// Cancel safe: a record is accepted in the same poll that returns, so a dropped future has accepted nothing.
-    pub async fn enqueue(&self, record: Record) -> Result<DeliveryFuture, SendError> {
-        let mut claim = Claim::default();
-        match self.accept_at_once(&record, &mut claim) {
-            Some(delivery) => Ok(delivery),
-            None => Box::pin(self.enqueue_slowly(record, claim)).await,
-        }
+    #[inline]
+    pub fn enqueue(&self, record: Record) -> EnqueueFuture<'_> {
+        EnqueueFuture::new(self, record)
     }
 
     /// Deals with what stands in a record's way. Few records meet anything, so this is boxed wherever it is awaited, and
@@ -320,7 +312,7 @@ impl Producer {
 
     /// What the producer has counted since it was started.
     pub fn metrics(&self) -> ProducerMetrics {
-        ProducerMetrics::take(&self.shared.room.supplies, &self.shared.control)
+        ProducerMetrics::take(&self.shared.room, &self.shared.control)
     }
 
     #[inline(always)]

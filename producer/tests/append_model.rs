@@ -21,7 +21,7 @@ mod sync {
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use append::{
     Applicant, Claim, ClosedBatch, Delivered, Destination, Gate, Moment, Outcome, Payload, Permit, Place,
@@ -35,7 +35,7 @@ use shuttle::sync::Mutex;
 use shuttle::thread;
 
 fn main() {
-    let models: [(&str, fn()); 6] = [
+    let models: [(&str, fn()); 7] = [
         ("every_record_is_taken_once_and_in_order", every_record_is_taken_once_and_in_order),
         ("a_flush_waits_for_what_was_before_it", a_flush_waits_for_what_was_before_it),
         ("nothing_is_appended_behind_a_closed_gate", nothing_is_appended_behind_a_closed_gate),
@@ -45,6 +45,10 @@ fn main() {
         ),
         ("a_delivery_is_always_woken", a_delivery_is_always_woken),
         ("a_record_in_line_is_served_once_space_is_free", a_record_in_line_is_served_once_space_is_free),
+        (
+            "a_driver_that_would_come_later_is_woken_by_a_full_batch",
+            a_driver_that_would_come_later_is_woken_by_a_full_batch,
+        ),
     ];
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for (name, model) in models {
@@ -92,8 +96,7 @@ fn drive(room: &Arc<Room>, done: impl Fn() -> bool) -> Vec<String> {
         // Read first: what was appended before it was set has rung the bell before it is heard below.
         let ending = done();
         let mut heard = Vec::new();
-        let rung =
-            room.supplies.bell.poll_heard(&mut Context::from_waker(Waker::noop()), &mut heard).is_ready();
+        let rung = room.supplies.bell.hear(&mut heard);
         slots.append(&mut heard);
         let mut taken = Vec::new();
         for slot in slots.drain(..) {
@@ -111,14 +114,15 @@ fn drive(room: &Arc<Room>, done: impl Fn() -> bool) -> Vec<String> {
 fn complete(batch: ClosedBatch, values: &mut Vec<String>) {
     let mut scratch = CompressionScratch::new();
     let first = values.len() as i64;
-    let sealed = batch.writer.seal(Codec::None, None, &mut scratch).unwrap();
+    let ClosedBatch { writer, completion, hold, .. } = batch;
+    let sealed = writer.seal(Codec::None, None, &mut scratch).unwrap();
     let bytes = sealed.to_bytes(&Stamp::default());
     let read = Batches::new(bytes, ReadOptions::default()).next().unwrap().unwrap();
     for record in &read.records(&mut scratch).unwrap() {
         values.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
     }
-    batch.completion.complete(Outcome::Written { base_offset: Offset(first), log_append_time: None });
-    drop(batch.hold);
+    completion.complete(Outcome::Written { base_offset: Offset(first), log_append_time: None });
+    drop(hold);
 }
 
 /// Two tasks append three records each, in batches of about two; the driver takes them.
@@ -305,7 +309,7 @@ fn a_record_in_line_is_served_once_space_is_free() {
     block_on(std::future::poll_fn(|cx| {
         loop {
             let mut heard = Vec::new();
-            let rung = room.supplies.bell.poll_heard(cx, &mut heard).is_ready();
+            let rung = room.supplies.bell.hear(&mut heard);
             let mut taken = Vec::new();
             for slot in heard {
                 slot.take_all(&mut taken);
@@ -318,6 +322,7 @@ fn a_record_in_line_is_served_once_space_is_free() {
             match (all, rung || served) {
                 (true, _) => return Poll::Ready(()),
                 (false, true) => {}
+                (false, false) if room.supplies.bell.sleep(cx, None).is_ready() => {}
                 (false, false) => return Poll::Pending,
             }
         }
@@ -327,3 +332,38 @@ fn a_record_in_line_is_served_once_space_is_free() {
     assert!(*leaves.times_taken.lock().unwrap() <= 1);
     assert!(!room.supplies.permits.has_line());
 }
+
+/// Two tasks fill a batch that nobody was woken for when it was opened, since the driver comes back in time by itself. This
+/// one never does: it has to be woken once the batch is full.
+fn a_driver_that_would_come_later_is_woken_by_a_full_batch() {
+    let options = RoomOptions { batch_size_bytes: 90, patience: PATIENCE, ..RoomOptions::small() };
+    let until = (options.clock)().now + PATIENCE;
+    let room = Room::new(options);
+    let led = partitioner::Standing { leader: Some(NodeId(0)), ..partitioner::Standing::default() };
+    room.know_topic(&TopicName::from("t"), TopicId::ZERO, vec![led]);
+    let tasks = ["a", "b"].map(|task| {
+        let room = Arc::clone(&room);
+        thread::spawn(move || drop(append(&room, &task.repeat(20)).unwrap()))
+    });
+    let mut values = Vec::new();
+    block_on(std::future::poll_fn(|cx| {
+        loop {
+            let mut heard = Vec::new();
+            let is_news = room.supplies.bell.hear(&mut heard);
+            let mut taken = Vec::new();
+            for slot in heard {
+                let _still_open = slot.visit(&mut taken);
+            }
+            taken.into_iter().for_each(|batch| complete(batch, &mut values));
+            if !values.is_empty() {
+                return Poll::Ready(());
+            }
+            if !is_news && room.supplies.bell.sleep(cx, Some(until)).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }));
+    tasks.into_iter().for_each(|task| task.join().unwrap());
+}
+
+const PATIENCE: Duration = Duration::from_millis(5);

@@ -12,6 +12,7 @@
 mod arrivals;
 mod bell;
 mod completion;
+mod incarnation;
 mod line;
 mod open_batch;
 mod outstanding;
@@ -21,6 +22,7 @@ mod undelivered;
 
 pub(crate) use arrivals::Arrival;
 pub(crate) use completion::{Completion, Delivered, Outcome, Waiter, Watcher};
+pub(crate) use incarnation::TopicCounts;
 pub(crate) use line::{Applicant, Place};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use outstanding::Flush;

@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use courant_protocol::record::{AppendError, BatchWriter, record_size_upper_bound};
-use courant_protocol::types::{PartitionId, TopicId, TopicName, UnixMillis};
+use courant_protocol::types::{PartitionId, UnixMillis};
 
 use super::completion::Completion;
+use super::incarnation::{Incarnation, TopicCounts};
 use super::outstanding::Token;
 use super::permits::Permit;
 use super::room::Supplies;
@@ -34,8 +35,7 @@ pub(crate) enum Gate {
 
 /// One partition of one incarnation of a topic: a topic that was deleted and created again has other slots.
 pub(crate) struct Slot {
-    pub(crate) topic: TopicName,
-    pub(crate) topic_id: TopicId,
+    pub(crate) topic: Arc<Incarnation>,
     pub(crate) partition: PartitionId,
     /// Its place among all slots of the producer, never reused.
     pub(crate) number: usize,
@@ -48,7 +48,7 @@ struct OpenBatch {
     filling: Option<ClosedBatch>,
     /// Full ones, which the driver has not taken yet.
     closed: VecDeque<ClosedBatch>,
-    /// The driver's bell was rung for this slot, and it has not come yet.
+    /// The driver was told of this slot, and has not come yet.
     announced: bool,
 }
 
@@ -98,7 +98,13 @@ impl Hold {
     pub(crate) fn settle(&mut self, failed: Option<(usize, &courant_client::Error)>) {
         if let (Some(token), Some((records, error))) = (self.token.take(), failed) {
             token.note_failure(records, error);
+            self.topic_counts().records_failed += records as u64;
         }
+    }
+
+    /// What was counted of the batch's topic.
+    pub(crate) fn topic_counts(&self) -> MutexGuard<'_, TopicCounts> {
+        self.slot.topic.counts()
     }
 }
 
@@ -168,21 +174,13 @@ pub(crate) struct StillOpen {
 
 impl Slot {
     pub(crate) fn new(
-        topic: TopicName,
-        topic_id: TopicId,
+        topic: Arc<Incarnation>,
         partition: PartitionId,
         number: usize,
         gate: Gate,
     ) -> Arc<Self> {
         let state = OpenBatch { gate, filling: None, closed: VecDeque::new(), announced: false };
-        Arc::new(Self {
-            topic,
-            topic_id,
-            partition,
-            number,
-            waiting: AtomicUsize::new(0),
-            state: Mutex::new(state),
-        })
+        Arc::new(Self { topic, partition, number, waiting: AtomicUsize::new(0), state: Mutex::new(state) })
     }
 
     /// Encodes a record into the open batch, or into a new one for which `permit` or free bytes must be at hand.
@@ -223,7 +221,7 @@ impl Slot {
     ) -> Result<Appended, SlotRefusal> {
         state.pass_gate()?;
         if let Some(filling) = &mut state.filling {
-            match filling.append(payload, supplies.coarse_unix_millis()) {
+            match filling.append_seldom(payload, supplies.coarse_unix_millis()) {
                 // The gate was that of a flush which this batch is behind.
                 Ok(appended) => {
                     if filling.is_full(supplies) {
@@ -256,11 +254,11 @@ impl Slot {
         let moment = supplies.look_at_clock();
         let mut batch = ClosedBatch {
             writer: BatchWriter::new(supplies.take_buffer(), supplies.writer_options),
-            completion: Completion::new(self.topic.clone(), self.partition),
+            completion: Completion::new(self.topic.name.clone(), self.partition),
             hold: Hold::new(permit, supplies.outstanding.open(), self),
             opened_at: moment.now,
         };
-        let appended = batch.append(payload, moment.unix_millis).map_err(|error| match error {
+        let appended = batch.append_seldom(payload, moment.unix_millis).map_err(|error| match error {
             AppendError::TooLarge { size_bytes } => SlotRefusal::TooLarge(size_bytes),
             _ => SlotRefusal::TooLarge(payload.size_upper_bound()),
         })?;
@@ -269,7 +267,7 @@ impl Slot {
         if full {
             self.close_filling(state, supplies);
         } else {
-            self.announce(state, supplies);
+            self.announce(state, supplies, Some(moment.now + supplies.patience));
         }
         Ok(appended)
     }
@@ -278,13 +276,15 @@ impl Slot {
     fn close_filling(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies) {
         if let Some(full) = state.filling.take() {
             state.closed.push_back(full);
-            self.announce(state, supplies);
+            self.announce(state, supplies, None);
         }
     }
 
-    fn announce(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies) {
-        if !std::mem::replace(&mut state.announced, true) {
-            supplies.bell.announce(self);
+    /// Has the driver come, at `by` or at once.
+    fn announce(self: &Arc<Self>, state: &mut OpenBatch, supplies: &Supplies, by: Option<Instant>) {
+        let is_news = !std::mem::replace(&mut state.announced, true);
+        if is_news || by.is_none() {
+            supplies.bell.announce(is_news.then_some(self), by);
         }
     }
 
@@ -297,7 +297,7 @@ impl Slot {
             state.gate = gate;
         }
         if state.filling.is_some() {
-            self.announce(&mut state, supplies);
+            self.announce(&mut state, supplies, None);
         }
     }
 
@@ -357,7 +357,7 @@ impl OpenBatch {
     fn take_closed(&mut self, taken: &mut Vec<ClosedBatch>) {
         taken.extend(self.closed.drain(..));
         if self.filling.is_none() {
-            self.closed.shrink_to(1);
+            self.closed = VecDeque::new();
         }
     }
 
@@ -377,7 +377,13 @@ impl ClosedBatch {
         self.writer.len() >= supplies.batch_size_bytes
     }
 
-    #[inline]
+    /// As [`Self::append`] where no record depends on a call.
+    #[inline(never)]
+    fn append_seldom(&mut self, payload: &Payload<'_>, now: UnixMillis) -> Result<Appended, AppendError> {
+        self.append(payload, now)
+    }
+
+    #[inline(always)]
     fn append(&mut self, payload: &Payload<'_>, now: UnixMillis) -> Result<Appended, AppendError> {
         let timestamp = payload.timestamp.unwrap_or(now);
         let before = if self.writer.is_empty() { 0 } else { self.writer.len() };

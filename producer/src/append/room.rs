@@ -4,7 +4,7 @@
 //! topics, slot, then any of permits, outstanding, bell and buffers, and are never held across an `.await`.
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use courant_client::{Metadata, Topic as KnownTopic};
@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 
 use super::arrivals::Arrivals;
 use super::bell::Bell;
+use super::incarnation::{Incarnation, TopicCounts};
 use super::open_batch::{Appended, Gate, Payload, Slot, SlotRefusal};
 use super::outstanding::{Flush, Outstanding};
 use super::permits::{Permit, Permits};
@@ -35,6 +36,8 @@ pub(crate) struct RoomOptions {
     /// The rack of this client, if leaders there are preferred.
     pub(crate) rack: Option<String>,
     pub(crate) seed: u64,
+    /// How long the driver may leave a batch alone that was opened.
+    pub(crate) patience: Duration,
     /// Read once per batch.
     pub(crate) clock: Box<dyn Fn() -> Moment + Send + Sync>,
 }
@@ -54,6 +57,7 @@ impl RoomOptions {
             adaptive: true,
             rack: None,
             seed: 1,
+            patience: Duration::ZERO,
             clock: Box::new(move || Moment { now, unix_millis: UnixMillis(7) }),
         }
     }
@@ -88,9 +92,9 @@ struct Topics {
     slow: BTreeSet<NodeId>,
 }
 
-/// One incarnation of a topic.
+/// A topic as it is now.
 struct Topic {
-    id: TopicId,
+    incarnation: Arc<Incarnation>,
     slots: Vec<Arc<Slot>>,
     /// Of each slot's leader.
     standings: Vec<Standing>,
@@ -106,6 +110,7 @@ pub(crate) struct Supplies {
     pub(crate) outstanding: Arc<Outstanding>,
     pub(crate) bell: Bell,
     pub(crate) batch_size_bytes: usize,
+    pub(super) patience: Duration,
     pub(crate) writer_options: WriterOptions,
     buffers: Mutex<Vec<BytesMut>>,
     clock: Box<dyn Fn() -> Moment + Send + Sync>,
@@ -161,6 +166,7 @@ impl Room {
             outstanding: Outstanding::new(),
             bell: Bell::default(),
             batch_size_bytes: options.batch_size_bytes,
+            patience: options.patience,
             writer_options: WriterOptions::max_bytes(options.batch_size_bytes)
                 .uncompressed(!options.compressed),
             buffers: Mutex::new(Vec::new()),
@@ -256,21 +262,21 @@ impl Room {
         if let Some(own) = self.own_to_ask(to, claim) {
             return self.append_by(own, to, payload, claim);
         }
-        self.with_topic(to.topic, |topic| {
-            let place = || {
+        // No closure from here on: what a record comes to is handed on in registers as long as all of it is one function.
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let topic = topics.find(to.topic)?;
+        let partition = match (to.partition, claim.chosen) {
+            (Some(partition), _) | (None, Some(Chosen::At(partition))) => Some(partition),
+            (None, Some(Chosen::Anywhere)) => None,
+            (None, None) => {
                 let record = topic.unplaced(to.topic, payload, &topic.available);
                 self.partitioner.place(&record, self.ignore_keys, &topic.turns)
-            };
-            let partition = to.partition.or_else(|| match claim.chosen {
-                None => place(),
-                Some(Chosen::At(partition)) => Some(partition),
-                Some(Chosen::Anywhere) => None,
-            });
-            match partition {
-                Some(partition) => self.append_at(topic, partition, payload, claim),
-                None => self.append_sticky(topic, payload, claim),
             }
-        })
+        };
+        match partition {
+            Some(partition) => self.append_at(topic, partition, payload, claim),
+            None => self.append_sticky(topic, payload, claim),
+        }
     }
 
     /// Shows a record to a program's own partitioner, without a lock: it may take its time, or use the producer itself.
@@ -319,10 +325,7 @@ impl Room {
         with: impl FnOnce(&Topic) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        if topics.gate == Gate::Closed || topics.gate == Gate::Aborting {
-            return Err(Refusal::Closed);
-        }
-        with(topics.by_name.get(name).ok_or(Refusal::UnknownTopic)?)
+        with(topics.find(name)?)
     }
 
     #[inline(always)]
@@ -333,8 +336,10 @@ impl Room {
         payload: &Payload<'_>,
         claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
-        let appended = topic.slot(partition)?.append(payload, &self.supplies, &mut claim.permit, false);
-        appended.map_err(|refusal| self.refusal_at(partition, refusal, claim))
+        match topic.slot(partition)?.append(payload, &self.supplies, &mut claim.permit, false) {
+            Ok(appended) => Ok(appended),
+            Err(refusal) => Err(self.refusal_at(partition, refusal, claim)),
+        }
     }
 
     #[inline(always)]
@@ -411,12 +416,14 @@ impl Room {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topics = &mut *topics;
         // A broker that is too old for ids says nothing against a topic that is known with one.
-        let same = |topic: &Topic| topic.id == id || topic.id.is_zero() || id.is_zero();
+        let same =
+            |topic: &Topic| topic.incarnation.id == id || topic.incarnation.id.is_zero() || id.is_zero();
         let known = topics.by_name.get(name).is_some_and(same);
         if !known {
             let seed = self.seed.wrapping_add(topics.slots as u64);
             let sticky = Arc::new(Sticky::new(self.supplies.batch_size_bytes, self.adaptive, seed));
-            let old = topics.by_name.insert(name.clone(), Topic::new(id, sticky, Turns::new(seed)));
+            let incarnation = Incarnation::new(name.clone(), id);
+            let old = topics.by_name.insert(name.clone(), Topic::new(incarnation, sticky, Turns::new(seed)));
             for slot in old.iter().flat_map(|topic| &topic.slots) {
                 slot.set_gate(Gate::Aborting, &self.supplies);
             }
@@ -424,7 +431,7 @@ impl Room {
         let Some(topic) = topics.by_name.get_mut(name) else { return };
         while topic.slots.len() < standings.len() {
             let partition = PartitionId(topic.slots.len() as i32);
-            topic.slots.push(Slot::new(name.clone(), id, partition, topics.slots, topics.gate));
+            topic.slots.push(Slot::new(Arc::clone(&topic.incarnation), partition, topics.slots, topics.gate));
             topics.slots += 1;
         }
         topic.set_standings(standings, &topics.slow);
@@ -437,6 +444,13 @@ impl Room {
         for topic in topics.by_name.values_mut() {
             topic.set_slow(slow);
         }
+    }
+
+    /// What was counted of each topic that is known, in no order.
+    pub(crate) fn topic_counts(&self) -> Vec<(TopicName, TopicCounts)> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let incarnations = topics.by_name.values().map(|topic| &topic.incarnation);
+        incarnations.map(|of| (of.name.clone(), *of.counts())).collect()
     }
 
     /// Somebody who does not wait found no space: nothing lingers any more, so that there is some soon.
@@ -491,9 +505,20 @@ impl Room {
     }
 }
 
+impl Topics {
+    /// A topic that takes records.
+    #[inline(always)]
+    fn find(&self, name: &str) -> Result<&Topic, Refusal> {
+        if self.gate == Gate::Closed || self.gate == Gate::Aborting {
+            return Err(Refusal::Closed);
+        }
+        self.by_name.get(name).ok_or(Refusal::UnknownTopic)
+    }
+}
+
 impl Topic {
-    fn new(id: TopicId, sticky: Arc<Sticky>, turns: Turns) -> Self {
-        Self { id, slots: Vec::new(), standings: Vec::new(), available: Arc::new([]), sticky, turns }
+    fn new(incarnation: Arc<Incarnation>, sticky: Arc<Sticky>, turns: Turns) -> Self {
+        Self { incarnation, slots: Vec::new(), standings: Vec::new(), available: Arc::new([]), sticky, turns }
     }
 
     fn slot(&self, partition: PartitionId) -> Result<&Arc<Slot>, Refusal> {

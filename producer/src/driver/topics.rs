@@ -62,17 +62,17 @@ impl Driver {
         self.slots.insert(slot.number, Met { slot: Arc::clone(slot), heard_at: now });
         let place = Place {
             number: slot.number,
-            topic: slot.topic.clone(),
-            topic_id: slot.topic_id,
+            topic: slot.topic.name.clone(),
+            topic_id: slot.topic.id,
             partition: slot.partition,
         };
-        self.keep_topic(&slot.topic, now);
-        if let Some(known) = self.topics.known.get_mut(&slot.topic) {
+        self.keep_topic(&slot.topic.name, now);
+        if let Some(known) = self.topics.known.get_mut(&slot.topic.name) {
             known.slots.push(slot.number);
         }
         self.sender.handle_place(place.clone());
         let snapshot = self.kafka.cluster().snapshot();
-        if let Some(topic) = snapshot.topic(&slot.topic) {
+        if let Some(topic) = snapshot.topic(&slot.topic.name) {
             self.tell_leader(topic, &snapshot, &place);
         }
     }

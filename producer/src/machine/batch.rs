@@ -113,6 +113,21 @@ impl Batch {
         }
     }
 
+    /// It goes out, which its topic's metrics count.
+    pub(super) fn count_sent(&self) {
+        if let Some(hold) = &self.hold {
+            let (bytes, uncompressed_bytes) = (self.sealed.len(), self.sealed.uncompressed_bytes());
+            hold.topic_counts().note_sent(self.sealed.count(), bytes, uncompressed_bytes);
+        }
+    }
+
+    /// It will be sent again, which its topic's metrics count.
+    pub(super) fn count_retried(&self) {
+        if let Some(hold) = &self.hold {
+            hold.topic_counts().records_retried += u64::from(self.sealed.count());
+        }
+    }
+
     /// Whether nobody has heard of an outcome yet.
     pub(crate) fn is_undecided(&self) -> bool {
         self.completion.is_some()

@@ -1,5 +1,5 @@
 //! What the sending side counts: once per batch or request, never per record.
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use courant_client::Measured;
 
@@ -25,11 +25,12 @@ impl Counts {
     pub(super) fn count_request<'a>(&mut self, now: Instant, batches: impl Iterator<Item = &'a Batch>) {
         let mut records = 0;
         for batch in batches {
+            batch.count_sent();
             records += u64::from(batch.sealed.count());
             self.batch_size_bytes.record(batch.sealed.len() as f64);
             self.compression_rate
                 .record(batch.sealed.len() as f64 / batch.sealed.uncompressed_bytes() as f64);
-            self.queue_time_ms.record(millis(now.saturating_duration_since(batch.opened_at)));
+            self.queue_time_ms.record_millis(now.saturating_duration_since(batch.opened_at));
         }
         self.records_sent += records;
         self.records_per_request.record(records as f64);
@@ -37,11 +38,7 @@ impl Counts {
 
     /// The answer to a request that went out at `sent_at`.
     pub(super) fn count_answer(&mut self, now: Instant, sent_at: Instant, throttle_time_ms: i32) {
-        self.request_latency_ms.record(millis(now.saturating_duration_since(sent_at)));
+        self.request_latency_ms.record_millis(now.saturating_duration_since(sent_at));
         self.throttle_time_ms.record(f64::from(throttle_time_ms.max(0)));
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }

@@ -254,7 +254,7 @@ impl Partition {
     /// Nothing of it is anywhere, perhaps for long: it keeps no more memory than it needs, as there may be thousands.
     pub(super) fn rest(&mut self) {
         self.retry_at = None;
-        self.queue.shrink_to(1);
+        self.queue = VecDeque::new();
         self.in_flight = BTreeSet::new();
     }
 

@@ -558,6 +558,7 @@ impl Sender {
             return batch.fail(error, Vec::new());
         }
         self.counts.records_retried += u64::from(batch.sealed.count());
+        batch.count_retried();
         let (place, attempts) = (partition.place.clone(), batch.attempts);
         self.notices.push_back(Notice::Retried { place, attempts, why: error.to_string() });
         let retry_at = now + backoff;

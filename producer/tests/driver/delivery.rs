@@ -1,4 +1,6 @@
 //! Records on their way: order, retries, unknown outcomes, splitting, headers and time.
+use std::time::Duration;
+
 use courant_broker_mock::Fault;
 use courant_client::ErrorKind;
 use courant_producer::{Acks, Codec, Record};
@@ -52,6 +54,25 @@ fn records_linger_into_one_batch() {
             assert_eq!(delivery.await.unwrap().offset, Offset(n as i64));
         }
         assert_eq!(stage.stamps(0), [(0, 0, 100)]);
+    });
+}
+
+#[test]
+fn a_full_batch_goes_out_though_the_driver_was_left_asleep_when_it_was_opened() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().linger(30 * SECOND).batch_size_bytes(1000).start().await.unwrap();
+        producer.send(record("x".repeat(1000))).await.unwrap();
+        // From now on the driver comes back every few milliseconds, for the clock that stamps records.
+        let lingering = producer.enqueue(record("lingers")).await.unwrap();
+        tokio::time::sleep(SECOND / 1000).await;
+        let start = tokio::time::Instant::now();
+        let to = |value: String| Record::to("t").partition(1).value(value);
+        let opening = producer.enqueue(to("opens".to_owned())).await.unwrap();
+        let filling = producer.enqueue(to("y".repeat(1000))).await.unwrap();
+        opening.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!((filling.now().is_some(), lingering.now().is_some()), (true, false));
     });
 }
 

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use courant_broker_mock::Fault;
-use courant_producer::{Codec, ProducerMetrics};
+use courant_producer::{Codec, ProducerMetrics, Record, TopicMetrics};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 
@@ -71,6 +71,67 @@ fn the_buffer_tells_what_is_free_and_who_waits() {
         let metrics = producer.metrics();
         assert_eq!((metrics.waiting_callers, metrics.buffer_exhausted_total), (0, 1));
         assert_eq!(metrics.bufferpool_wait_time_total, 2 * SECOND);
+    });
+}
+
+#[test]
+fn each_topic_counts_what_was_sent_to_it() {
+    play(|| async {
+        let stage = Stage::with(|cluster| cluster.topic("t", 2).topic("other", 1)).await;
+        let producer = stage.producer().await;
+        producer.send(record("one")).await.unwrap();
+        producer.send(record("two").partition(1)).await.unwrap();
+        producer.send(Record::to("other").value("three")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        producer.send(record("again")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::INVALID_RECORD));
+        producer.send(record("refused")).await.unwrap_err();
+
+        let topics = producer.metrics().topics;
+        let [other, t] = ["other", "t"].map(|name| topics[name]);
+        let counts = |of: TopicMetrics| (of.record_send_total, of.record_retry_total, of.record_error_total);
+        assert_eq!((counts(other), counts(t)), ((1, 0, 0), (5, 1, 1)));
+        let stored = stage.cluster.log("other", 0)[0].bytes.len() as u64;
+        assert_eq!((other.byte_total, other.compression_rate.average()), (stored, Some(1.0)));
+        assert_eq!(t.compression_rate.count(), 5);
+        let names: Vec<&str> = other.values().map(|(name, _)| name).collect();
+        let javas = [
+            "byte-total",
+            "compression-rate",
+            "record-error-total",
+            "record-retry-total",
+            "record-send-total",
+        ];
+        assert_eq!(names, javas);
+    });
+}
+
+#[test]
+fn each_broker_counts_requests_and_bytes_of_all_its_connections() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        producer.send(record("first")).await.unwrap();
+        let nodes = producer.metrics().nodes;
+        assert_eq!(nodes.len(), 1);
+        let (&node, &first) = nodes.first_key_value().unwrap();
+        // ApiVersions, in the version that the broker knows, and Produce.
+        assert_eq!((first.traffic.request_size.count(), first.traffic.response_total), (3, 3));
+        assert_eq!(first.request_latency.count(), 1);
+        let stored = stage.cluster.log("t", 0)[0].bytes.len() as f64;
+        assert!(first.traffic.request_size.max() > Some(stored), "the batch is a part of its request");
+
+        stage.cluster.inject(Fault::on(ApiKey::Produce).cut_before());
+        producer.send(record("second")).await.unwrap();
+        let then = producer.metrics().nodes[&node];
+        let requests = then.traffic.request_size;
+        assert_eq!((requests.count(), then.traffic.response_total), (7, 6), "of two connections");
+        assert!(requests.sum() > 2.0 * first.traffic.request_size.sum());
+        assert!(then.traffic.response_bytes_total > first.traffic.response_bytes_total);
+        assert_eq!(then.request_latency.count(), 2, "what was cut off has no latency");
+        let values: Vec<(&str, f64)> = then.values().collect();
+        assert!(values.contains(&("request-total", 7.0)) && values.contains(&("response-total", 6.0)));
+        assert_eq!(values.len(), 8);
     });
 }
 
