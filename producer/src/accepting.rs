@@ -132,3 +132,15 @@ impl fmt::Debug for SendFuture<'_> {
         f.debug_struct("SendFuture").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_is_hardly_larger_than_its_record() {
+        let words = |count: usize| count * size_of::<usize>();
+        assert!(size_of::<EnqueueFuture<'_>>() <= size_of::<Record>() + words(2));
+        assert!(size_of::<SendFuture<'_>>() <= size_of::<Record>() + words(2));
+    }
+}
