@@ -7,7 +7,7 @@ use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOpti
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use proptest::prelude::*;
 
-use super::super::{AppendContext, Compaction, Isolation, PartitionLog, Retention, SegmentLimits};
+use super::super::{AppendContext, Compaction, PartitionLog, Retention, SegmentLimits};
 
 /// Key, value (`None` deletes) and time.
 type Written = (u8, Option<u8>, i64);
@@ -39,7 +39,7 @@ fn filled(batches: &[Vec<Written>], segments: SegmentLimits) -> PartitionLog {
 
 /// Offset, key, value and time of every record.
 fn read(log: &PartitionLog) -> Vec<(i64, u8, Option<u8>, i64)> {
-    let bytes = log.read(log.log_start(), usize::MAX, true, Isolation::ReadUncommitted).records.into_bytes();
+    let bytes = log.read(log.log_start(), usize::MAX, true, log.high_watermark()).records.into_bytes();
     let mut read = Vec::new();
     for batch in Batches::new(bytes, ReadOptions::default()) {
         let records = batch.unwrap().records(&mut CompressionScratch::new()).unwrap();
@@ -182,12 +182,13 @@ proptest! {
         // A reader that goes on where it stopped gets through the holes.
         let mut next = log.log_start();
         while next < end {
-            let slice = log.read(next, 1, true, Isolation::ReadUncommitted);
-            let found = slice.len > 0;
-            prop_assert!(found || log.batches().back().is_none_or(|last| last.header.last_offset < next));
-            if !found { break; }
-            prop_assert!(slice.next_offset > next);
-            next = slice.next_offset;
+            let slice = log.read(next, 1, true, log.high_watermark());
+            let Some(after) = super::end_of(slice) else {
+                prop_assert!(log.batches().back().is_none_or(|last| last.header.last_offset < next));
+                break;
+            };
+            prop_assert!(after > next);
+            next = after;
         }
     }
 }
