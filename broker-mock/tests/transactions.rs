@@ -8,6 +8,7 @@
 mod support;
 
 use std::io::Read;
+use std::time::Duration;
 
 use TransactionResult::{Abort, Commit};
 use courant_broker_mock::{MockCluster, ProducerIdAndEpoch, TransactionResult};
@@ -20,6 +21,7 @@ use courant_protocol::types::Offset;
 use courant_protocol::wire::Reader;
 use support::reading::{aborted, committed_from, fetch_from, fetched, listed, offsets};
 use support::{Client, START, batch, produce, produced, sealed, virtual_world};
+use tokio::time::Instant;
 
 const LATEST: i64 = -1;
 const MAX_TIMESTAMP: i64 = -3;
@@ -129,6 +131,30 @@ async fn a_short_read_is_told_of_what_the_index_cannot_tell_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_read_and_told_of_aborted_transactions_ends_with_the_segment() {
+    let cluster = MockCluster::builder()
+        .topic_with("orders", 1, None, [("segment.ms", "1000"), ("retention.ms", "-1")])
+        .world(virtual_world())
+        .build()
+        .unwrap();
+    let mut client = Client::connect(&cluster, 1).await;
+    write(&cluster, a(), 1); // 0
+    tokio::time::advance(Duration::from_secs(2)).await;
+    end(&cluster, ProducerIdAndEpoch::new(3, 0), Commit); // 1, in a segment of its own
+    write(&cluster, b(), 1); // 2
+    end(&cluster, a(), Abort); // 3
+    end(&cluster, b(), Abort); // 4
+    let mut request = committed_from(0);
+    (request.min_bytes, request.max_wait_ms) = (1000, 60_000);
+    let begun = Instant::now();
+    let data = fetched(&mut client, &request).await;
+    assert_eq!((offsets(&data), aborted(&data)), (vec![0], vec![(1, 0)]));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "a segment that is closed is not waited for");
+    let data = fetched(&mut client, &committed_from(1)).await;
+    assert_eq!((offsets(&data), aborted(&data)), (vec![1, 2, 3, 4], vec![(1, 0), (2, 2)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_aborted_list_comes_in_any_order_where_a_test_wants_it() {
     let cluster = cluster();
     let mut client = Client::connect(&cluster, 1).await;
@@ -211,15 +237,15 @@ async fn a_waiting_reader_of_committed_records_is_woken_by_the_marker() {
     request.max_wait_ms = 60_000;
     write(&cluster, a(), 1);
     client.send(&request, 12).await;
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let later = async {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         write(&cluster, b(), 1);
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         end(&cluster, a(), Commit);
     };
     let (response, ()) = tokio::join!(client.receive::<courant_protocol::messages::FetchRequest>(12), later);
-    assert_eq!(begun.elapsed(), std::time::Duration::from_secs(2));
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
     assert_eq!(offsets(&response.unwrap().responses[0].partitions[0]), [0]);
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Incremental sessions (KIP-227), topic ids from 13 (KIP-516), leader epochs and divergence (KIP-320, KIP-595), hints
 //! to the new leader from 16 (KIP-951), reading from a replica in one's own rack (KIP-392, when `replica.selector.class`
-//! names the rack-aware one). A wait ends with `min.bytes`, an error or `max.wait.ms`; the last batch may be cut.
+//! names the rack-aware one). A wait ends with `min.bytes`, an error or `max.wait.ms`; the last batch may be cut, and
+//! what is read of a partition ends with a segment.
 //!
 //! Readers of committed records stop at the last stable offset and are told of the aborted transactions in what they
 //! get, in the order of their markers, and of some behind it, as far as an index of one entry per 4096 bytes tells

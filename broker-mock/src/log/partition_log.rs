@@ -162,14 +162,17 @@ impl PartitionLog {
     }
 
     /// Reads from the batch that holds `offset`, up to `max_bytes` and to the offset `limit`; the last batch may be cut,
-    /// as a broker cuts it.
+    /// as a broker cuts it. A read ends with the segment that it begins in.
     ///
     /// The first batch is given whole however large it is if `at_least_one` (KIP-74); else a first batch that does
     /// not fit gives nothing.
     pub(crate) fn read(&self, offset: Offset, max_bytes: usize, at_least_one: bool, limit: Offset) -> Slice {
         let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let segment = self.batches.get(from).map(|batch| batch.segment);
         let mut rope = Rope::default();
-        for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+        let readable =
+            |batch: &&StoredBatch| batch.header.base_offset < limit && Some(batch.segment) == segment;
+        for batch in self.batches.range(from..).take_while(readable) {
             let room = max_bytes.saturating_sub(rope.len);
             if rope.len == 0 && batch.len() > room && !at_least_one {
                 break;
@@ -187,8 +190,13 @@ impl PartitionLog {
     /// How many bytes a read from `offset` up to `limit` finds, counting no further than `enough`.
     pub(crate) fn readable_bytes(&self, offset: Offset, enough: usize, limit: Offset) -> usize {
         let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let segment = self.batches.get(from).map(|batch| batch.segment);
         let mut bytes = 0;
         for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+            if Some(batch.segment) != segment {
+                // Nothing will be added to what a read from here gives.
+                return enough;
+            }
             bytes += batch.len();
             if bytes >= enough {
                 break;

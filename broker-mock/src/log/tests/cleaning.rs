@@ -39,9 +39,9 @@ fn filled(batches: &[Vec<Written>], segments: SegmentLimits) -> PartitionLog {
 
 /// Offset, key, value and time of every record.
 fn read(log: &PartitionLog) -> Vec<(i64, u8, Option<u8>, i64)> {
-    let bytes = log.read(log.log_start(), usize::MAX, true, log.high_watermark()).records.into_bytes();
     let mut read = Vec::new();
-    for batch in Batches::new(bytes, ReadOptions::default()) {
+    for stored in log.batches() {
+        let batch = Batches::new(stored.to_bytes(), ReadOptions::default()).next().unwrap();
         let records = batch.unwrap().records(&mut CompressionScratch::new()).unwrap();
         for record in records.iter().map(|record| record.unwrap()) {
             let value = record.value.map(|value| value[0]);
