@@ -264,6 +264,19 @@ fn decompressed_bytes_count_and_one_batch_at_a_time_is_decompressed() {
 }
 
 #[test]
+fn a_poll_opens_no_further_batch_once_decompressing_has_cost_its_share_of_the_budget() {
+    let mut world = World::reading(2, |settings| settings.rules.max_surplus_bytes = 1 << 20);
+    let bomb = |at| Spec::at(at).value(vec![0; 700_000]).codec(Codec::Zstd).bytes();
+    let plain = |at| Spec::at(at).value(vec![0; 700_000]).bytes();
+    let both = vec![records(0, log([bomb(0), bomb(1), bomb(2)])), records(1, log([bomb(0), plain(1)]))];
+    world.fetch_and_deliver(both);
+    // The second one is too much, within one stretch and across partitions; what was not compressed costs nothing.
+    assert_eq!(world.poll().unwrap(), [(0, 0), (0, 1)]);
+    assert_eq!(world.poll().unwrap(), [(0, 2), (1, 0)]);
+    assert_eq!(world.poll().unwrap(), [(1, 1)]);
+}
+
+#[test]
 fn paused_partitions_that_hold_all_room_give_way_and_are_fetched_again() {
     let mut world = World::reading(2, |settings| settings.limits.buffer_bytes = 4000);
     world.reading.pause(&a(1), true).unwrap();
