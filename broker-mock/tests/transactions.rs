@@ -17,6 +17,7 @@ use courant_protocol::compression::Codec;
 use courant_protocol::frame::decode_response_header;
 use courant_protocol::messages::describe_producers::{ProducerState, TopicRequest};
 use courant_protocol::messages::{AnyResponse, DescribeProducersRequest};
+use courant_protocol::record::{Batches, ReadOptions};
 use courant_protocol::types::Offset;
 use courant_protocol::wire::Reader;
 use support::reading::{aborted, committed_from, fetch_from, fetched, listed, offsets};
@@ -282,6 +283,31 @@ async fn a_log_that_loses_the_marker_has_the_transaction_open_again() {
     end(&cluster, a(), Abort);
     end(&cluster, b(), Commit);
     assert_eq!(aborted(&fetched(&mut client, &committed_from(0)).await), [(1, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn compaction_drops_what_was_aborted_and_stops_at_an_open_transaction() {
+    let builder = MockCluster::builder().topic_with("orders", 1, None, [("cleanup.policy", "compact")]);
+    let cluster = builder.world(virtual_world()).build().unwrap();
+    let mut client = Client::connect(&cluster, 1).await;
+    // All records have one key.
+    write(&cluster, a(), 2); // 0, 1
+    end(&cluster, a(), Commit); // 2
+    write(&cluster, b(), 2); // 3, 4: later than the committed ones, and void
+    end(&cluster, b(), Abort); // 5
+    write(&cluster, a(), 1); // 6: open
+    write(&cluster, b(), 1); // 7
+    end(&cluster, b(), Commit); // 8
+    cluster.run_compaction();
+    let data = fetched(&mut client, &fetch_from(0)).await;
+    let records: Vec<i32> = Batches::new(data.records.unwrap().into_bytes(), ReadOptions::default())
+        .map(|batch| batch.unwrap().header().count)
+        .collect();
+    // Of the first batch the second record, and nothing of the aborted one.
+    assert_eq!(records, [1, 1, 1, 1, 1, 1]);
+    assert_eq!(cluster.last_stable_offset("orders", 0), Some(Offset(6)));
+    let data = fetched(&mut client, &committed_from(0)).await;
+    assert_eq!(aborted(&data), [(2, 3)]);
 }
 
 /// What brokers 3.9.2 answered to readers of committed records, and the logs that they read from.

@@ -133,6 +133,13 @@ fn old_segments_go_as_a_whole_and_the_start_of_the_log_moves() {
     assert_eq!((log.log_start(), log.log_end(), log.size_bytes()), (Offset(4), Offset(4), 0));
     let mut log = filled(&[at(10), at(500), at(20), at(30)], small);
     assert_eq!(log.retain(UnixMillis(9999), by_age(-1)), None);
+    log.hold_back(Some(Offset(3)));
+    assert_eq!(
+        log.clone().retain(UnixMillis(9999), by_age(1)),
+        Some(Offset(2)),
+        "the rest is not replicated"
+    );
+    log.hold_back(None);
     let size = i64::try_from(log.size_bytes()).unwrap();
     let by_size = |bytes| Retention { ms: -1, bytes };
     assert_eq!(log.retain(UnixMillis(9999), by_size(size / 2 + 1)), None, "half a segment too much");
