@@ -358,14 +358,15 @@ impl PartitionLog {
         let segment = self.batches.get(first)?.segment;
         let begin = self.batches.partition_point(|batch| batch.segment < segment);
         let end = begin + self.batches.range(begin..).take_while(|batch| batch.segment == segment).count();
-        let before: usize = self.batches.range(begin..first).map(StoredBatch::len).sum();
-        let (mut position, mut since_entry) = (0, 0);
+        let read_to = self.batches.range(begin..first).map(StoredBatch::len).sum::<usize>() + len;
+        let (mut position, mut since_entry, mut is_first_entry) = (0, 0, true);
         for batch in self.batches.range(begin..end) {
             if since_entry > INDEX_INTERVAL_BYTES {
-                since_entry = 0;
-                if position >= before + len {
+                // Kafka's binary search passes over a first entry that is the very place (`AbstractIndex`).
+                if position > read_to || (position == read_to && !is_first_entry) {
                     return Some(batch.header.last_offset);
                 }
+                (since_entry, is_first_entry) = (0, false);
             }
             position += batch.len();
             since_entry += batch.len();

@@ -227,3 +227,23 @@ fn an_open_transaction_holds_back_readers_of_committed_records_and_an_aborted_on
         .collect();
     assert_eq!(aborted, [(2, 2)]);
 }
+
+/// Seen at Apache Kafka 4.3.1: `testkit/tests/transactions` compares.
+#[test]
+fn a_read_is_taken_to_go_to_the_next_entry_of_the_index_and_past_the_first_if_it_ends_there() {
+    let one_segment = SegmentLimits { bytes: 1 << 30, span_ms: i64::MAX };
+    let mut log = PartitionLog::new(LeaderEpoch(0));
+    for _ in 0..200 {
+        let context = AppendContext { segments: one_segment, ..context(0) };
+        log.append(&batch(&[1], Codec::None, &Stamp::default()), &context).unwrap();
+    }
+    let len = log.batches()[0].len();
+    // One record a batch, an entry for each such number of them.
+    let every = i64::try_from(4096 / len + 1).unwrap();
+    let bound = |offset: i64| log.index_bound(Offset(offset), len).map(|bound| bound.0);
+    assert_eq!(bound(0), Some(every));
+    assert_eq!(bound(every - 2), Some(every));
+    assert_eq!(bound(every - 1), Some(2 * every));
+    assert_eq!(bound(2 * every - 1), Some(2 * every));
+    assert_eq!(bound(199), None);
+}
