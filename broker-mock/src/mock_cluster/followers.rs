@@ -46,6 +46,26 @@ impl MockCluster {
     /// lowered to where a batch ends. A follower that lacks what lies below the leader's high watermark is not in sync any
     /// more.
     ///
+    /// ```
+    /// use courant_broker_mock::MockCluster;
+    /// use courant_protocol::types::{NodeId, Offset};
+    ///
+    /// // Readers of rack b are sent to broker 2 (KIP-392), which has the record but does not know yet that all have it.
+    /// let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    /// let builder = MockCluster::builder().brokers(2).racks(["a", "b"]).config("replica.selector.class", selector);
+    /// let cluster = builder.topic_with("orders", 1, Some(2), [("retention.ms", "-1")]).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(0.into(), None, Some(b"record"), courant_protocol::record::NO_HEADERS)?;
+    /// # let batch = writer.seal(Default::default(), None, &mut Default::default())?.to_bytes(&Default::default());
+    /// cluster.append_raw("orders", 0, batch)?;
+    /// cluster.set_follower("orders", 0, NodeId(2), Offset(1), Offset(0))?;
+    /// assert_eq!(cluster.high_watermark("orders", 0, NodeId(1)), Some(Offset(1)));
+    /// assert_eq!(cluster.high_watermark("orders", 0, NodeId(2)), Some(Offset(0)));
+    /// cluster.release_follower("orders", 0, NodeId(2))?;
+    /// assert_eq!(cluster.high_watermark("orders", 0, NodeId(2)), Some(Offset(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// There is no such partition, the broker is not a follower of it, or the offsets are not in order: the leader's log
     /// start, high watermark, log end, the leader's log end.
