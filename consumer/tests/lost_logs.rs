@@ -9,8 +9,8 @@ use courant_consumer::{Consumer, ConsumerBuilder, ErrorKind, OffsetReset};
 use courant_protocol::types::Offset;
 use world::{cluster, connect, ms, poll, reader, run};
 
-/// Ten segments of one record each, of which retention keeps the last three.
-fn expired(cluster: &MockCluster) {
+/// Ten records, of which the last three are left.
+fn three_of_ten(cluster: &MockCluster) {
     for at in 0..10 {
         cluster.append_raw("a", 0, Spec::at(at).records(1).bytes()).unwrap();
     }
@@ -39,7 +39,7 @@ fn records_that_expire_under_a_reader_are_passed_by_its_policy() {
         }
         cluster.delete_records("a", 0, Offset(7)).unwrap();
         for consumer in [&mut earliest, &mut latest, &mut strict] {
-            consumer.seek(("a", 0), 2).unwrap();
+            assert_eq!(consumer.position(("a", 0)).await.unwrap(), Offset(2));
             consumer.resume([("a", 0)]).unwrap();
         }
         assert_eq!(poll(&mut earliest).await.unwrap().first(), Some(&7));
@@ -60,7 +60,7 @@ fn a_commit_that_expired_is_none_and_the_policy_decides() {
                 .config("offsets.retention.minutes", "10")
                 .config("offsets.retention.check.interval.ms", "1000")
         });
-        expired(&cluster);
+        three_of_ten(&cluster);
         let kafka = connect(&cluster).await;
         let grouped = |builder: ConsumerBuilder| builder.group("g").max_poll_records(1).start();
         let mut first = grouped(reader(&kafka)).await.unwrap();
