@@ -229,3 +229,23 @@ fn trouble_while_a_position_is_checked_neither_skips_nor_resets() {
         assert_eq!(cluster.faults_left(), 0);
     });
 }
+
+#[test]
+fn a_new_leader_that_cannot_name_its_end_yet_is_asked_again() {
+    run(async {
+        let cluster = racks();
+        append(&cluster, 1);
+        cluster.hold_follower("b", 0, FOLLOWER).unwrap();
+        append(&cluster, 1);
+        cluster.move_leader("b", 0, NodeId(3)).unwrap();
+        let kafka = connect(&cluster).await;
+        let consumer = reader(&kafka).auto_offset_reset("latest").start().await.unwrap();
+        let release = async {
+            kafka.world().sleep(ms(3000)).await;
+            cluster.release_follower("b", 0, FOLLOWER).unwrap();
+        };
+        let (position, ()) = tokio::join!(consumer.position(("b", 0)), release);
+        assert_eq!(position.unwrap(), Offset(2), "not 1, where the high watermark stood");
+        assert!(requests_of(&cluster, ApiKey::ListOffsets) > 1);
+    });
+}
