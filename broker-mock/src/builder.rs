@@ -92,7 +92,8 @@ impl MockClusterBuilder {
         self
     }
 
-    /// The racks of the brokers, in their order.
+    /// The racks of the brokers, in their order. With `replica.selector.class` set to Kafka's `RackAwareReplicaSelector` readers
+    /// are sent to a replica of their own (KIP-392).
     pub fn racks<S: Into<String>>(mut self, racks: impl IntoIterator<Item = S>) -> Self {
         self.racks = racks.into_iter().map(Into::into).collect();
         self

@@ -27,6 +27,9 @@
 //! assert_eq!((cluster.coordinator("billing"), cluster.group("billing")), (Some(NodeId(2)), None));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What clients cannot write here, tests write: transactions ([`MockCluster::append_transactional`]), batches of any
+//! content ([`MockCluster::append_raw`]), followers that lag and unclean elections ([`MockCluster::hold_follower`]).
 mod builder;
 mod cluster;
 mod config;
@@ -42,4 +45,4 @@ pub use cluster::LoggedRequest;
 pub use config::ConfigError;
 pub use fault::Fault;
 pub use group::{MockGroup, MockMember};
-pub use mock_cluster::{LogBatch, MockCluster, Unknown};
+pub use mock_cluster::{LogBatch, MockCluster, ProducerIdAndEpoch, TransactionResult, Unknown};

@@ -1,4 +1,7 @@
 //! The handle of a cluster: how clients reach it, what tests see of it, and what they do to it.
+mod followers;
+mod transactions;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,6 +23,8 @@ use crate::group::{MockGroup, Moment};
 use crate::shell::hub::Hub;
 use crate::shell::in_process::InProcessTransport;
 use crate::shell::tcp::serve;
+
+pub use transactions::{ProducerIdAndEpoch, TransactionResult};
 
 /// There is no such broker, topic or partition, or it cannot do this now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -325,7 +330,8 @@ impl MockCluster {
         })
     }
 
-    /// Hands the leadership of a partition over; its epoch grows. A broker without a replica gets the old leader's.
+    /// Hands the leadership of a partition over; its epoch grows. A broker without a replica gets the old leader's. One that
+    /// lags ([`MockCluster::hold_follower`]) leads with what it has, and the rest of the log is lost.
     ///
     /// # Errors
     /// There is no such partition, or the broker is down or unknown.
@@ -414,13 +420,14 @@ impl MockCluster {
         self.on_log(topic, partition, |state| state.log.delete_before(before))
     }
 
-    /// Drops the records from an offset on and elects a leader of a new epoch: what an unclean election does.
+    /// Drops the records from an offset on, at every replica, and elects the leader anew: what is left of an unclean election
+    /// by which the leader stays the same. [`MockCluster::hold_follower`] makes one in which it moves.
     ///
     /// # Errors
     /// There is no such partition.
     pub fn truncate(&self, topic: &str, partition: i32, end: Offset) -> Result<(), Unknown> {
         self.on_log(topic, partition, |state| {
-            state.log.truncate_to(end);
+            state.cut_to(end);
             state.elect(state.leader);
         })
     }
@@ -458,8 +465,8 @@ impl MockCluster {
     /// and the set never becomes empty: nobody could lead the partition ever again.
     ///
     /// # Errors
-    /// There is no such partition, the broker holds no replica of it, nobody leads it, or the replica is the last one in
-    /// sync.
+    /// There is no such partition, the broker holds no replica of it, nobody leads it, the replica is the last one in sync, or
+    /// it lacks what lies below the high watermark.
     pub fn set_in_sync(
         &self,
         topic: &str,
@@ -479,10 +486,16 @@ impl MockCluster {
                     "broker {node} is the last one in sync for {topic}-{partition}"
                 )));
             }
+            if in_sync && state.ends(node).log_end < state.log.high_watermark() {
+                return Err(Unknown(format!(
+                    "broker {node} lacks records below the high watermark of {topic}-{partition}"
+                )));
+            }
             state.isr.retain(|replica| *replica != node);
             if in_sync {
                 state.isr.push(node);
             }
+            state.settle_high_watermark();
             Ok(())
         })?
     }

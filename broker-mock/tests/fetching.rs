@@ -12,14 +12,11 @@ use std::time::Duration;
 use courant_broker_mock::MockCluster;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
+use courant_protocol::messages::fetch::PartitionData;
 use courant_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
-use courant_protocol::messages::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
-use courant_protocol::messages::{
-    FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
-};
-use courant_protocol::record::{Batches, ReadOptions};
+use courant_protocol::messages::{FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest};
 use courant_protocol::types::{NodeId, Offset, UnixMillis};
+use support::reading::{epoch_end, fetch_from, offsets};
 use support::{Client, batch, batch_at, produce, virtual_world};
 use tokio::time::Instant;
 
@@ -28,34 +25,11 @@ fn cluster() -> MockCluster {
 }
 
 fn fetch(offset: i64, wait_ms: i32) -> FetchRequest {
-    let partition =
-        FetchPartition { fetch_offset: offset, partition_max_bytes: 1 << 20, ..Default::default() };
-    FetchRequest {
-        max_wait_ms: wait_ms,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        session_epoch: -1,
-        topics: vec![FetchTopic {
-            topic: "orders".into(),
-            partitions: vec![partition],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
+    FetchRequest { max_wait_ms: wait_ms, ..fetch_from(offset) }
 }
 
 fn only(response: &FetchResponse) -> &PartitionData {
     &response.responses[0].partitions[0]
-}
-
-fn offsets(data: &PartitionData) -> Vec<i64> {
-    let batches = Batches::new(data.records.clone().unwrap().into_bytes(), ReadOptions::default());
-    batches
-        .flat_map(|batch| {
-            let header = *batch.unwrap().header();
-            header.base_offset.0..=header.last_offset.0
-        })
-        .collect()
 }
 
 async fn append(cluster: &MockCluster, values: &[&str]) {
@@ -244,15 +218,7 @@ async fn an_unclean_leader_tells_where_the_logs_part() {
     cluster.truncate("orders", 0, Offset(0)).unwrap();
     append(&cluster, &["x"]).await;
     let mut client = Client::connect(&cluster, 1).await;
-    let partition =
-        OffsetForLeaderPartition { current_leader_epoch: 1, leader_epoch: 0, ..Default::default() };
-    let topics = vec![OffsetForLeaderTopic {
-        topic: "orders".into(),
-        partitions: vec![partition],
-        ..Default::default()
-    }];
-    let response = client.call(&OffsetForLeaderEpochRequest { topics, ..Default::default() }, 4).await;
-    let end = &response.topics[0].partitions[0];
+    let end = epoch_end(&mut client, 1, 0).await;
     assert_eq!((end.leader_epoch, end.end_offset), (0, 0));
     let mut request = fetch(3, 0);
     request.topics[0].partitions[0].last_fetched_epoch = 0;

@@ -203,6 +203,9 @@ impl ConsumerBuilder {
     }
 
     /// `fetch.buffer.bytes`: the memory for everything fetched and not finished, decompressed bytes included. Courant's own.
+    ///
+    /// A poll hands out fewer records than `max.poll.records` where decompressing more would need over a sixteenth of it,
+    /// but always one batch's, however large.
     pub fn fetch_buffer_bytes(self, bytes: u64) -> Self {
         self.set("fetch.buffer.bytes", bytes)
     }

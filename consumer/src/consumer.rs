@@ -614,12 +614,20 @@ fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettin
             max_wait: settings.fetch_max_wait,
             buffer_bytes: settings.fetch_buffer_bytes,
         },
-        rules: ReadRules {
-            check_crcs: settings.check_crcs,
-            max_decompressed_bytes: settings.max_decompressed_batch_bytes,
-        },
+        rules: read_rules(settings),
         isolation: settings.isolation,
         auto_commit: settings.auto_commit_interval,
         replica_lease: common.metadata_max_age,
+    }
+}
+
+/// The part of the budget that decompressing may need on top of what was fetched into it.
+const SURPLUS_SHARE: usize = 16;
+
+pub(crate) fn read_rules(settings: &ConsumerSettings) -> ReadRules {
+    ReadRules {
+        check_crcs: settings.check_crcs,
+        max_decompressed_bytes: settings.max_decompressed_batch_bytes,
+        max_surplus_bytes: settings.fetch_buffer_bytes / SURPLUS_SHARE,
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use courant_protocol::types::TopicPartition;
 use courant_runtime::World;
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, read_rules};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -178,7 +178,8 @@ impl Consumer {
 
     fn poll_event(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
-        while taken.records < self.settings.max_poll_records {
+        let rules = read_rules(&self.settings);
+        while taken.has_room(self.settings.max_poll_records, &rules) {
             match self.poll_next(cx, taken.records == 0) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
                 Poll::Ready(Ok(Some(Next::Change(change, partitions)))) => {

@@ -47,6 +47,8 @@ pub(crate) struct Cluster {
     rng: Rng,
     next_producer_id: i64,
     next_preferred: usize,
+    /// Whether lists of aborted transactions are handed out in any order.
+    pub(crate) shuffles_aborted: bool,
 }
 
 impl Cluster {
@@ -84,6 +86,7 @@ impl Cluster {
             rng,
             next_producer_id: 0,
             next_preferred: 0,
+            shuffles_aborted: false,
         }
     }
 
@@ -266,7 +269,7 @@ impl Cluster {
     }
 
     /// Hands the leadership of a partition over, and the epoch with it. A node that held no replica takes the place
-    /// of the old leader's.
+    /// of the old leader's; one that lagged cuts the log to what it has.
     pub(crate) fn move_leader(&mut self, topic: &str, partition: i32, node: NodeId) -> bool {
         if !self.is_alive(node) {
             return false;
@@ -303,6 +306,7 @@ impl Cluster {
                 if partition.isr.len() > 1 {
                     // The last replica in sync stays so, whatever becomes of its broker.
                     partition.isr.retain(|replica| *replica != node);
+                    partition.settle_high_watermark();
                 }
                 if partition.leader == Some(node) {
                     let next = partition.isr.iter().copied().find(|replica| *replica != node);
@@ -331,9 +335,11 @@ impl Cluster {
                     self.touched.push((topic.id, index));
                 }
                 if partition.leader.is_some() {
-                    for &replica in &partition.replicas {
-                        let catches_up = replica == node || (leads && alive.contains(&replica));
-                        if catches_up && !partition.isr.contains(&replica) {
+                    partition.set_ends(node, None);
+                    for replica in partition.replicas.clone() {
+                        let fetches = replica == node || (leads && alive.contains(&replica));
+                        let has_all = partition.ends(replica).log_end == partition.log.log_end();
+                        if fetches && has_all && !partition.isr.contains(&replica) {
                             partition.isr.push(replica);
                         }
                     }

@@ -1,9 +1,11 @@
 //! A topic and its partitions.
-use courant_protocol::types::{LeaderEpoch, NodeId, TopicId, UnixMillis};
+use std::collections::BTreeMap;
+
+use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId, UnixMillis};
 use courant_protocol::wire::Str;
 
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::log::{AppendContext, PartitionLog, SegmentLimits};
+use crate::log::{AppendContext, PartitionLog, ReplicaEnds, ReplicaView, SegmentLimits};
 
 /// A topic of one incarnation: created again, it has another id.
 #[derive(Clone, Debug)]
@@ -53,7 +55,12 @@ pub(crate) struct Partition {
     pub(crate) isr: Vec<NodeId>,
     pub(crate) leader: Option<NodeId>,
     pub(crate) epoch: LeaderEpoch,
+    /// Where the leader's epoch began.
+    pub(crate) epoch_start: Offset,
+    /// The leader's log.
     pub(crate) log: PartitionLog,
+    /// The followers that do not fetch; all others have what the leader has.
+    laggards: BTreeMap<NodeId, ReplicaEnds>,
 }
 
 impl Partition {
@@ -61,16 +68,73 @@ impl Partition {
     pub(crate) fn new(replicas: Vec<NodeId>, is_alive: impl Fn(NodeId) -> bool) -> Self {
         let isr: Vec<NodeId> = replicas.iter().copied().filter(|node| is_alive(*node)).collect();
         let leader = isr.first().copied();
-        Self { replicas, isr, leader, epoch: LeaderEpoch(0), log: PartitionLog::new(LeaderEpoch(0)) }
+        Self {
+            replicas,
+            isr,
+            leader,
+            epoch: LeaderEpoch(0),
+            epoch_start: Offset(0),
+            log: PartitionLog::new(LeaderEpoch(0)),
+            laggards: BTreeMap::new(),
+        }
     }
 
     /// Hands the leadership over; the epoch grows even if the leader stays.
+    ///
+    /// A leader that lagged has what it had: what only others had is lost, and they cut their logs to its own.
     pub(crate) fn elect(&mut self, leader: Option<NodeId>) {
         self.leader = leader;
         self.epoch = LeaderEpoch(self.epoch.0.saturating_add(1));
-        if leader.is_some() {
-            self.log.begin_epoch(self.epoch);
+        let Some(leader) = leader else { return };
+        if let Some(ends) = self.laggards.remove(&leader) {
+            self.cut_to(ends.log_end);
         }
+        self.epoch_start = self.log.log_end();
+        self.log.begin_epoch(self.epoch);
+        self.settle_high_watermark();
+    }
+
+    /// Drops what lies from `end` on, at every replica.
+    pub(crate) fn cut_to(&mut self, end: Offset) {
+        self.log.truncate_to(end);
+        let end = self.log.log_end();
+        for ends in self.laggards.values_mut() {
+            ends.log_end = ends.log_end.min(end);
+            ends.high_watermark = ends.high_watermark.min(end);
+        }
+    }
+
+    /// How far a replica has come.
+    pub(crate) fn ends(&self, node: NodeId) -> ReplicaEnds {
+        let leaders = ReplicaEnds { log_end: self.log.log_end(), high_watermark: self.log.high_watermark() };
+        self.laggards.get(&node).copied().unwrap_or(leaders)
+    }
+
+    /// The log as a replica shows it.
+    pub(crate) fn view(&self, node: NodeId) -> ReplicaView<'_> {
+        ReplicaView::new(&self.log, self.ends(node))
+    }
+
+    /// Lets a follower stand still at `ends`, or follow again. One that lacks what is below the high watermark cannot be
+    /// in sync.
+    pub(crate) fn set_ends(&mut self, node: NodeId, ends: Option<ReplicaEnds>) {
+        match ends {
+            Some(ends) => {
+                if ends.log_end < self.log.high_watermark() && self.isr.len() > 1 {
+                    self.isr.retain(|replica| *replica != node);
+                }
+                self.laggards.insert(node, ends);
+            }
+            None => drop(self.laggards.remove(&node)),
+        }
+        self.settle_high_watermark();
+    }
+
+    /// The high watermark is what all replicas in sync have.
+    pub(crate) fn settle_high_watermark(&mut self) {
+        let in_sync = self.laggards.iter().filter(|(node, _)| self.isr.contains(node));
+        let least = in_sync.map(|(_, ends)| ends.log_end).min();
+        self.log.hold_back(least);
     }
 
     /// What an append asks for.

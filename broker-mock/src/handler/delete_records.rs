@@ -1,4 +1,6 @@
 //! DeleteRecords (21), versions 0–2: a partition forgets what lies before an offset; -1 is the high watermark (KIP-107).
+//!
+//! A transaction that is open stays so though its records go: readers of committed ones stop where the log begins.
 use courant_protocol::api::VersionRange;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::messages::delete_records::{

@@ -36,7 +36,7 @@ fn describe(cluster: &Cluster, call: &Call, topic: &str, partition_index: i32) -
                 producer_epoch: i32::from(seen.epoch.0),
                 last_sequence: seen.last_sequence.0,
                 last_timestamp: seen.last_timestamp.0,
-                coordinator_epoch: -1,
+                coordinator_epoch: seen.coordinator_epoch,
                 current_txn_start_offset: log.transaction_start(seen.id).map_or(-1, |offset| offset.0),
             };
             PartitionResponse { active_producers: log.producers().map(shown).collect(), ..blank }

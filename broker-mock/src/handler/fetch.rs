@@ -2,8 +2,14 @@
 //!
 //! Incremental sessions (KIP-227), topic ids from 13 (KIP-516), leader epochs and divergence (KIP-320, KIP-595), hints
 //! to the new leader from 16 (KIP-951), reading from a replica in one's own rack (KIP-392, when `replica.selector.class`
-//! names the rack-aware one). A wait ends with `min.bytes`, an error or `max.wait.ms`; the last batch may be cut.
-//! There are no followers that fetch: a request with a replica id is answered like a consumer's.
+//! names the rack-aware one). A wait ends with `min.bytes`, an error or `max.wait.ms`; the last batch may be cut, and
+//! what is read of a partition ends with a segment.
+//!
+//! Readers of committed records stop at the last stable offset and are told of the aborted transactions in what they
+//! get, in the order of their markers, and of some behind it, as far as an index of one entry per 4096 bytes tells
+//! (`index.interval.bytes` is not looked at). A follower that a test holds back serves what it has.
+//!
+//! No broker fetches from another: a request with a replica id is answered like a consumer's.
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -20,7 +26,7 @@ use courant_protocol::wire::Records;
 use super::call::{Call, Reply, check_epoch};
 use crate::cluster::{Cluster, ParkedFetch, Partition, SessionFetch, SessionPartition, TopicKey, Touched};
 use crate::fault::Effects;
-use crate::log::Isolation;
+use crate::log::{Isolation, ReplicaView};
 
 pub(super) const VERSIONS: VersionRange = VersionRange::new(4, 18);
 
@@ -129,16 +135,13 @@ pub(crate) fn is_satisfied(cluster: &Cluster, fetch: &ParkedFetch) -> bool {
     let mut bytes = 0;
     for wanted in &fetch.partitions {
         let Ok(partition) = readable(cluster, &fetch.call, wanted) else { return true };
-        if diverging(partition, wanted).is_some() || nearer_replica(cluster, fetch, partition).is_some() {
+        let log = partition.view(fetch.call.node);
+        if diverging(&log, wanted).is_some() || nearer_replica(cluster, fetch, partition, wanted).is_some() {
             return true;
         }
         let isolation = Isolation::from(fetch.isolation_level);
         let most = usize::try_from(wanted.max_bytes).unwrap_or_default();
-        bytes += partition.log.readable_bytes(
-            Offset(wanted.fetch_offset),
-            fetch.min_bytes.min(most.max(1)),
-            isolation,
-        );
+        bytes += log.readable_bytes(Offset(wanted.fetch_offset), fetch.min_bytes.min(most.max(1)), isolation);
         if bytes >= fetch.min_bytes {
             return true;
         }
@@ -153,7 +156,10 @@ pub(crate) fn assemble(cluster: &mut Cluster, fetch: &ParkedFetch) -> FetchRespo
     let mut room = fetch.max_bytes;
     let mut is_empty = true;
     for wanted in &fetch.partitions {
-        let data = read(cluster, fetch, wanted, room, is_empty, &mut leaders);
+        let mut data = read(cluster, fetch, wanted, room, is_empty, &mut leaders);
+        if cluster.shuffles_aborted {
+            shuffle(cluster, data.aborted_transactions.as_deref_mut().unwrap_or_default());
+        }
         let len = data.records.as_ref().map_or(0, Records::len);
         room = room.saturating_sub(len);
         is_empty &= len == 0;
@@ -190,7 +196,7 @@ fn read(
         Ok(partition) => partition,
         Err(error) => return failed(cluster, &fetch.call, wanted, error, leaders),
     };
-    let log = &partition.log;
+    let log = partition.view(fetch.call.node);
     let isolation = Isolation::from(fetch.isolation_level);
     let offset = Offset(wanted.fetch_offset);
     let mut data = PartitionData {
@@ -202,18 +208,18 @@ fn read(
         records: Some(Records::new()),
         ..Default::default()
     };
-    if let Some(end) = diverging(partition, wanted) {
+    if let Some(end) = diverging(&log, wanted) {
         data.diverging_epoch = end;
         return data;
     }
-    if let Some(replica) = nearer_replica(cluster, fetch, partition) {
+    if let Some(replica) = nearer_replica(cluster, fetch, partition, wanted) {
         data.preferred_read_replica = replica.0;
         return data;
     }
     let most = usize::try_from(wanted.max_bytes).unwrap_or_default().min(room);
     let slice = log.read(offset, most, at_least_one, isolation);
     if isolation == Isolation::ReadCommitted && slice.len > 0 {
-        let aborted = log.aborted_between(offset, slice.next_offset);
+        let aborted = log.aborted_in(offset, slice.len).into_iter();
         data.aborted_transactions = Some(
             aborted
                 .map(|txn| AbortedTransaction {
@@ -240,14 +246,18 @@ fn readable<'c>(
     let partition =
         cluster.partition(&topic.name, wanted.partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     check_epoch(partition, wanted.current_leader_epoch)?;
-    let follows =
-        call.version >= FIRST_WITH_RACK && partition.isr.contains(&call.node) && partition.leader.is_some();
+    let may_follow = call.version >= FIRST_WITH_RACK && partition.leader.is_some();
+    let follows = may_follow && partition.replicas.contains(&call.node);
     if partition.leader != Some(call.node) && !follows {
         return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     }
+    let log = partition.view(call.node);
     let offset = Offset(wanted.fetch_offset);
-    let in_range = (partition.log.log_start()..=partition.log.log_end()).contains(&offset);
-    if in_range || diverging(partition, wanted).is_some() {
+    let last = LeaderEpoch(wanted.last_fetched_epoch);
+    // Whoever names an epoch that the log does not know cannot be told where the two part.
+    let is_known = !last.is_some() || log.end_offset_for(last).0.is_some();
+    let in_range = (log.log_start()..=log.log_end()).contains(&offset);
+    if offset >= log.log_start() && is_known && (in_range || diverging(&log, wanted).is_some()) {
         Ok(partition)
     } else {
         Err(ErrorCode::OFFSET_OUT_OF_RANGE)
@@ -255,18 +265,24 @@ fn readable<'c>(
 }
 
 /// Where the reader's log and this one part, if the reader said what it read last.
-fn diverging(partition: &Partition, wanted: &SessionPartition) -> Option<EpochEndOffset> {
+fn diverging(log: &ReplicaView<'_>, wanted: &SessionPartition) -> Option<EpochEndOffset> {
     let last = LeaderEpoch(wanted.last_fetched_epoch);
     if !last.is_some() {
         return None;
     }
-    let (epoch, end) = partition.log.epochs().end_offset_for(last, partition.log.log_end());
+    let (epoch, end) = log.end_offset_for(last);
     let parts = epoch.is_some() && (epoch < last || end < Offset(wanted.fetch_offset));
     parts.then_some(EpochEndOffset { epoch: epoch.0, end_offset: end.0 })
 }
 
-/// A replica in the reader's rack, where the leader is in another.
-fn nearer_replica(cluster: &Cluster, fetch: &ParkedFetch, partition: &Partition) -> Option<NodeId> {
+/// The replica in the reader's rack that has come furthest, where the leader is in another: one in sync that has the
+/// offset (Kafka's `RackAwareReplicaSelector`).
+fn nearer_replica(
+    cluster: &Cluster,
+    fetch: &ParkedFetch,
+    partition: &Partition,
+    wanted: &SessionPartition,
+) -> Option<NodeId> {
     let selects = cluster.config.value("replica.selector.class") == Some(RACK_AWARE);
     if !selects || fetch.rack.is_empty() || partition.leader != Some(fetch.call.node) {
         return None;
@@ -277,7 +293,20 @@ fn nearer_replica(cluster: &Cluster, fetch: &ParkedFetch, partition: &Partition)
             .get(node)
             .is_some_and(|broker| broker.is_alive && broker.rack.as_ref() == Some(&fetch.rack))
     };
-    if in_rack(&fetch.call.node) { None } else { partition.isr.iter().copied().find(in_rack) }
+    if in_rack(&fetch.call.node) {
+        return None;
+    }
+    let has = |node: &NodeId| partition.ends(*node).log_end >= Offset(wanted.fetch_offset);
+    let near = partition.isr.iter().copied().filter(|node| in_rack(node) && has(node));
+    near.max_by_key(|node| (partition.ends(*node).log_end, *node))
+}
+
+/// Puts a list into an order that follows from the cluster's seed.
+fn shuffle(cluster: &mut Cluster, list: &mut [AbortedTransaction]) {
+    for end in (2..=list.len()).rev() {
+        let pick = usize::try_from(cluster.draw() % end as u64).unwrap_or_default();
+        list.swap(end - 1, pick);
+    }
 }
 
 fn failed(

@@ -20,6 +20,9 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(1, 11);
 /// The first version that tells the epoch of the offset.
 const FIRST_WITH_EPOCH: i16 = 4;
 
+/// The first version that tells a leader that is not ready from one that is not there (KIP-207).
+const FIRST_WITH_NOT_AVAILABLE: i16 = 5;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -70,21 +73,42 @@ fn find(
     let log = &partition.log;
     let at =
         |offset: Offset| Found { offset, timestamp: UnixMillis::NONE, leader_epoch: log.epochs().of(offset) };
+    let end = match isolation {
+        Isolation::ReadUncommitted => log.high_watermark(),
+        Isolation::ReadCommitted => log.last_stable_offset(),
+    };
     match timestamp {
         LATEST => {
-            let offset = match isolation {
-                Isolation::ReadUncommitted => log.high_watermark(),
-                Isolation::ReadCommitted => log.last_stable_offset(),
-            };
-            Ok(Found { offset, timestamp: UnixMillis::NONE, leader_epoch: partition.epoch })
+            catches_up(partition, version)?;
+            Ok(Found { offset: end, timestamp: UnixMillis::NONE, leader_epoch: partition.epoch })
         }
         EARLIEST => Ok(at(log.log_start())),
-        MAX_TIMESTAMP if version >= 7 => Ok(log.largest_timestamp()),
+        MAX_TIMESTAMP if version >= 7 => below(log.largest_timestamp(), end, partition, version),
         EARLIEST_LOCAL if version >= 8 => Ok(at(log.log_start())),
         LATEST_TIERED if version >= 9 => Ok(Found::NOTHING),
         EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(Found::NOTHING),
         timestamp if timestamp < 0 => Err(ErrorCode::UNSUPPORTED_VERSION),
-        timestamp => Ok(log.first_at_or_after(UnixMillis(timestamp))),
+        timestamp => below(log.first_at_or_after(UnixMillis(timestamp)), end, partition, version),
+    }
+}
+
+/// A record behind what the reader may see counts as none.
+fn below(found: Found, end: Offset, partition: &Partition, version: i16) -> Result<Found, ErrorCode> {
+    if found.offset < end {
+        return Ok(found);
+    }
+    catches_up(partition, version)?;
+    Ok(Found::NOTHING)
+}
+
+/// A new leader does not say where its log ends for readers before that is in its own epoch (KIP-207).
+fn catches_up(partition: &Partition, version: i16) -> Result<(), ErrorCode> {
+    if partition.epoch_start <= partition.log.high_watermark() {
+        Ok(())
+    } else if version >= FIRST_WITH_NOT_AVAILABLE {
+        Err(ErrorCode::OFFSET_NOT_AVAILABLE)
+    } else {
+        Err(ErrorCode::LEADER_NOT_AVAILABLE)
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Versions 0–2 are announced because old clients look for them (KAFKA-18659) and refused. Topic ids from 13
 //! (KIP-516), hints to the new leader from 10 (KIP-951), idempotence (KIP-98), record errors (KIP-467).
-//! Replication takes no time: acks=1 and acks=all are answered at once; acks=0 is not, and an error closes the
-//! connection. Transactional batches are refused until there are transactions. Batches keep the producer's codec.
+//! acks=1 and acks=all are answered at once, also where a follower in sync is held back (a broker lets acks=all wait for
+//! it); acks=0 is not, and an error closes the connection. Transactional batches are refused: there is no coordinator of
+//! transactions, only `MockCluster::append_transactional`. Batches keep the producer's codec.
 use std::collections::BTreeSet;
 
 use courant_protocol::api::VersionRange;

@@ -3,7 +3,7 @@
 //! As Kafka's log cleaner does it: offsets stay, batches are written anew without the records that go, a tombstone
 //! stays for `delete.retention.ms` after the compaction that saw it first (KIP-534), records of aborted transactions
 //! go. A batch that has lost all its records goes, unless its producer has written nothing since. Control batches
-//! stay here for ever.
+//! stay here for ever (Kafka drops them `delete.retention.ms` after the last record of their transaction).
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -138,7 +138,7 @@ impl PartitionLog {
     fn is_aborted(&self, header: &BatchHeader) -> bool {
         header.attributes.is_transactional()
             && self
-                .aborted_between(header.base_offset, header.next_offset())
+                .aborted_between(header.base_offset, header.next_offset(), self.log_end())
                 .any(|transaction| transaction.producer_id == header.producer_id)
     }
 }

@@ -6,7 +6,7 @@ use courant_protocol::compression::CompressionScratch;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{Batch, BatchHeader, Batches, ReadOptions};
-use courant_protocol::types::{LeaderEpoch, Offset, ProducerId, UnixMillis};
+use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use courant_protocol::wire::Records;
 
 use super::appending::{AppendContext, Appended, Refusal, admit};
@@ -18,6 +18,9 @@ use super::transactions::{AbortedTransaction, Transactions};
 
 /// Below this size a piece is copied into its neighbours when it is read, so that a socket gets few large pieces.
 const JOINED_BYTES: usize = 512;
+
+/// How many bytes lie between two entries of a segment's index: `index.interval.bytes` by default.
+const INDEX_INTERVAL_BYTES: usize = 4096;
 
 /// What a reader may see (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,6 @@ impl From<i8> for Isolation {
 pub(crate) struct Slice {
     pub(crate) records: Records,
     pub(crate) len: usize,
-    /// The offset behind the last batch of the slice.
-    pub(crate) next_offset: Offset,
 }
 
 /// Batches in order, where the log begins and ends, and what it remembers of epochs, producers and transactions.
@@ -56,6 +57,8 @@ pub(crate) struct PartitionLog {
     pub(super) active: ActiveSegment,
     /// What lies before was compacted.
     pub(super) cleaned_to: Offset,
+    /// Where a follower that is in sync, and does not fetch, keeps the high watermark.
+    held_back_to: Option<Offset>,
 }
 
 impl PartitionLog {
@@ -73,6 +76,7 @@ impl PartitionLog {
             transactions: Transactions::default(),
             active: ActiveSegment::first(),
             cleaned_to: Offset(0),
+            held_back_to: None,
         }
     }
 
@@ -80,7 +84,12 @@ impl PartitionLog {
     pub(crate) fn append(&mut self, batch: &Batch, context: &AppendContext) -> Result<Appended, Refusal> {
         let (header, bytes) = admit(batch, context)?;
         if header.producer_id.is_some() {
+            let open = self.transactions.start_of(header.producer_id).is_some();
             match self.producers.judge(&header) {
+                Verdict::Append if open && !header.attributes.is_transactional() => {
+                    let text = format!("Expected transactional write from producer {}", header.producer_id);
+                    return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, text));
+                }
                 Verdict::Append => {}
                 Verdict::Duplicate { base_offset, timestamp } => {
                     return Ok(Appended { base_offset, log_append_time: timestamp, is_duplicate: true });
@@ -122,7 +131,7 @@ impl PartitionLog {
         first.ok_or_else(|| "there is no whole batch in these bytes".to_owned())
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         mut stored: StoredBatch,
         marker: Option<ControlRecord>,
@@ -131,7 +140,7 @@ impl PartitionLog {
         stored.segment = self.active.take(&stored, limits);
         let header = &stored.header;
         if header.producer_id.is_some() {
-            self.producers.remember(header);
+            self.producers.remember(header, marker);
             match marker {
                 Some(ControlRecord::Commit { .. }) => {
                     self.transactions.end(header.producer_id, header.last_offset, true)
@@ -152,43 +161,42 @@ impl PartitionLog {
         self.batches.push_back(stored);
     }
 
-    /// Reads from the batch that holds `offset`, up to `max_bytes`; the last batch may be cut, as a broker cuts it.
+    /// Reads from the batch that holds `offset`, up to `max_bytes` and to the offset `limit`; the last batch may be cut,
+    /// as a broker cuts it. A read ends with the segment that it begins in.
     ///
     /// The first batch is given whole however large it is if `at_least_one` (KIP-74); else a first batch that does
     /// not fit gives nothing.
-    pub(crate) fn read(
-        &self,
-        offset: Offset,
-        max_bytes: usize,
-        at_least_one: bool,
-        isolation: Isolation,
-    ) -> Slice {
-        let limit = self.readable_end(isolation);
+    pub(crate) fn read(&self, offset: Offset, max_bytes: usize, at_least_one: bool, limit: Offset) -> Slice {
         let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let segment = self.batches.get(from).map(|batch| batch.segment);
         let mut rope = Rope::default();
-        let mut next_offset = offset;
-        for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+        let readable =
+            |batch: &&StoredBatch| batch.header.base_offset < limit && Some(batch.segment) == segment;
+        for batch in self.batches.range(from..).take_while(readable) {
             let room = max_bytes.saturating_sub(rope.len);
             if rope.len == 0 && batch.len() > room && !at_least_one {
                 break;
             }
             let room = if rope.len == 0 { room.max(batch.len()) } else { room };
             rope.push_up_to(batch, room);
-            next_offset = batch.header.next_offset();
             if batch.len() >= room {
                 break;
             }
         }
         let (records, len) = rope.finish();
-        Slice { records, len, next_offset }
+        Slice { records, len }
     }
 
-    /// How many bytes a read from `offset` finds, counting no further than `enough`.
-    pub(crate) fn readable_bytes(&self, offset: Offset, enough: usize, isolation: Isolation) -> usize {
-        let limit = self.readable_end(isolation);
+    /// How many bytes a read from `offset` up to `limit` finds, counting no further than `enough`.
+    pub(crate) fn readable_bytes(&self, offset: Offset, enough: usize, limit: Offset) -> usize {
         let from = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let segment = self.batches.get(from).map(|batch| batch.segment);
         let mut bytes = 0;
         for batch in self.batches.range(from..).take_while(|batch| batch.header.base_offset < limit) {
+            if Some(batch.segment) != segment {
+                // Nothing will be added to what a read from here gives.
+                return enough;
+            }
             bytes += batch.len();
             if bytes >= enough {
                 break;
@@ -226,8 +234,21 @@ impl PartitionLog {
         self.active.number = self.batches.back().map_or(self.active.number, |batch| batch.segment);
         self.recount_active();
         self.epochs.truncate_back(self.log_end);
-        self.producers.truncate_back(self.log_end);
         self.transactions.truncate_back(self.log_end);
+        self.recall_producers();
+    }
+
+    /// Reads the producers' states anew from the batches that are left, as a broker does after it has truncated.
+    fn recall_producers(&mut self) {
+        let mut recalled = ProducerStates::default();
+        for batch in self.batches.iter().filter(|batch| batch.header.producer_id.is_some()) {
+            let is_control = batch.header.attributes.is_control();
+            let marker = is_control.then(|| opened(batch)).flatten().as_ref().and_then(control_record);
+            recalled.remember(&batch.header, marker);
+        }
+        // Of those whose batches were deleted, what was remembered stays.
+        self.producers.truncate_back(self.log_end);
+        self.producers.replace_with(recalled);
     }
 
     /// A leader of a new epoch writes from here on.
@@ -262,13 +283,6 @@ impl PartitionLog {
         }
     }
 
-    fn readable_end(&self, isolation: Isolation) -> Offset {
-        match isolation {
-            Isolation::ReadUncommitted => self.high_watermark(),
-            Isolation::ReadCommitted => self.last_stable_offset(),
-        }
-    }
-
     /// The first offset that still exists.
     pub(crate) fn log_start(&self) -> Offset {
         self.log_start
@@ -279,14 +293,32 @@ impl PartitionLog {
         self.log_end
     }
 
-    /// Where readers stop: replicas follow at once, so this is the log's end.
+    /// Where readers stop: the log's end, unless a follower that is in sync holds it back.
     pub(crate) fn high_watermark(&self) -> Offset {
-        self.log_end
+        self.held_back_to.unwrap_or(self.log_end).min(self.log_end)
     }
 
-    /// Where readers of committed records stop: the first record of an open transaction.
+    /// Where readers of committed records stop: the first record of a transaction whose end is not known to all replicas.
     pub(crate) fn last_stable_offset(&self) -> Offset {
-        self.transactions.first_open().unwrap_or(self.log_end).min(self.high_watermark())
+        self.stable_below(self.high_watermark())
+    }
+
+    /// The last stable offset of a replica with this high watermark. An open transaction whose first records were
+    /// deleted holds readers back where the log begins (Kafka's `maybeIncrementFirstUnstableOffset`).
+    pub(super) fn stable_below(&self, high_watermark: Offset) -> Offset {
+        let unstable = self.transactions.first_unstable(high_watermark);
+        unstable.map_or(high_watermark, |first| first.max(self.log_start).min(high_watermark))
+    }
+
+    /// Keeps the high watermark from rising above an offset, or lets it follow the log's end.
+    pub(crate) fn hold_back(&mut self, to: Option<Offset>) {
+        self.held_back_to = to;
+    }
+
+    /// The largest offset up to `offset` at which a batch begins or the log ends.
+    pub(crate) fn batch_boundary(&self, offset: Offset) -> Offset {
+        let at = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        self.batches.get(at).map_or(self.log_end, |batch| batch.header.base_offset).min(offset)
     }
 
     /// The bytes of all batches.
@@ -312,13 +344,53 @@ impl PartitionLog {
         self.transactions.start_of(producer_id)
     }
 
-    pub(crate) fn aborted_between(
+    /// The epoch in which a producer has written here, if it is newer than this one.
+    pub(super) fn newer_epoch(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> Option<ProducerEpoch> {
+        self.producers.epoch_of(producer_id).filter(|newest| *newest > epoch)
+    }
+
+    /// Up to which offset Kafka takes a read of `len` bytes from `offset` to go, by the sparse index of the segment that
+    /// the read begins in, or the next segment; none where it goes to the end of the log.
+    ///
+    /// So a reader may be told of aborted transactions that begin behind what it was given.
+    pub(super) fn index_bound(&self, offset: Offset, len: usize) -> Option<Offset> {
+        let first = self.batches.partition_point(|batch| batch.header.last_offset < offset);
+        let segment = self.batches.get(first)?.segment;
+        let begin = self.batches.partition_point(|batch| batch.segment < segment);
+        let end = begin + self.batches.range(begin..).take_while(|batch| batch.segment == segment).count();
+        let read_to = self.batches.range(begin..first).map(StoredBatch::len).sum::<usize>() + len;
+        let (mut position, mut since_entry, mut is_first_entry) = (0, 0, true);
+        for batch in self.batches.range(begin..end) {
+            if since_entry > INDEX_INTERVAL_BYTES {
+                // Kafka's binary search passes over a first entry that is the very place (`AbstractIndex`).
+                if position > read_to || (position == read_to && !is_first_entry) {
+                    return Some(batch.header.last_offset);
+                }
+                (since_entry, is_first_entry) = (0, false);
+            }
+            position += batch.len();
+            since_entry += batch.len();
+        }
+        self.batches.get(end).map(|batch| batch.header.base_offset)
+    }
+
+    /// The sequence that the next batch of a producer has to begin with.
+    pub(crate) fn next_sequence(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> Sequence {
+        self.producers.next_sequence(producer_id, epoch)
+    }
+
+    pub(super) fn aborted_between(
         &self,
         from: Offset,
         to: Offset,
+        log_end: Offset,
     ) -> impl Iterator<Item = AbortedTransaction> {
-        self.transactions.aborted_between(from, to)
+        self.transactions.aborted_between(from, to, log_end)
     }
+}
+
+fn opened(stored: &StoredBatch) -> Option<Batch> {
+    Batches::new(stored.to_bytes(), ReadOptions::default().check_crcs(false)).next()?.ok()
 }
 
 fn control_record(batch: &Batch) -> Option<ControlRecord> {

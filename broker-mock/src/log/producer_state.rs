@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::record::BatchHeader;
+use courant_protocol::record::control::ControlRecord;
 use courant_protocol::types::{Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 
 /// How many batches are remembered: as many as a producer may have in flight.
@@ -31,6 +32,8 @@ pub(crate) struct SeenProducer {
     pub(crate) epoch: ProducerEpoch,
     pub(crate) last_sequence: Sequence,
     pub(crate) last_timestamp: UnixMillis,
+    /// The epoch of the coordinator that wrote its last marker, -1 without one.
+    pub(crate) coordinator_epoch: i32,
 }
 
 /// All producers of one partition.
@@ -43,6 +46,8 @@ pub(crate) struct ProducerStates {
 struct ProducerState {
     epoch: ProducerEpoch,
     batches: VecDeque<Remembered>,
+    last_timestamp: UnixMillis,
+    coordinator_epoch: i32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,11 +72,7 @@ impl ProducerStates {
         if header.producer_epoch < state.epoch {
             return Verdict::Refuse(ErrorCode::INVALID_PRODUCER_EPOCH);
         }
-        let expected = match state.batches.back() {
-            _ if header.producer_epoch > state.epoch => Sequence(0),
-            Some(last) => last.last.plus(1),
-            None => return Verdict::Append,
-        };
+        let expected = state.next_sequence(header.producer_epoch);
         if header.base_sequence == expected {
             Verdict::Append
         } else {
@@ -79,15 +80,34 @@ impl ProducerStates {
         }
     }
 
-    /// Remembers a batch that was appended at `header.base_offset`.
-    pub(crate) fn remember(&mut self, header: &BatchHeader) {
+    /// The sequence that the next batch of a producer has to begin with.
+    pub(crate) fn next_sequence(&self, id: ProducerId, epoch: ProducerEpoch) -> Sequence {
+        self.producers.get(&id).map_or(Sequence(0), |state| state.next_sequence(epoch))
+    }
+
+    /// The epoch in which a producer wrote last.
+    pub(crate) fn epoch_of(&self, id: ProducerId) -> Option<ProducerEpoch> {
+        self.producers.get(&id).map(|state| state.epoch)
+    }
+
+    /// Remembers a batch that was appended at `header.base_offset`, and what it says if it ends a transaction.
+    pub(crate) fn remember(&mut self, header: &BatchHeader, marker: Option<ControlRecord>) {
         let state = self.producers.entry(header.producer_id).or_insert_with(|| ProducerState {
             epoch: header.producer_epoch,
             batches: VecDeque::with_capacity(REMEMBERED_BATCHES),
+            last_timestamp: UnixMillis::NONE,
+            coordinator_epoch: -1,
         });
         if header.producer_epoch > state.epoch {
             state.epoch = header.producer_epoch;
             state.batches.clear();
+        }
+        state.last_timestamp = header.max_timestamp;
+        if let Some(
+            ControlRecord::Commit { coordinator_epoch } | ControlRecord::Abort { coordinator_epoch },
+        ) = marker
+        {
+            state.coordinator_epoch = coordinator_epoch;
         }
         if !header.base_sequence.is_some() {
             return;
@@ -112,7 +132,8 @@ impl ProducerStates {
                 id: *id,
                 epoch: state.epoch,
                 last_sequence: last.map_or(Sequence::NONE, |last| last.last),
-                last_timestamp: last.map_or(UnixMillis::NONE, |last| last.timestamp),
+                last_timestamp: state.last_timestamp,
+                coordinator_epoch: state.coordinator_epoch,
             }
         })
     }
@@ -131,6 +152,11 @@ impl ProducerStates {
         self.producers.retain(|_, state| !state.batches.is_empty());
     }
 
+    /// Takes newer knowledge of those whom it speaks of.
+    pub(crate) fn replace_with(&mut self, newer: Self) {
+        self.producers.extend(newer.producers);
+    }
+
     /// Forgets everybody, as a broker does whose state expired.
     pub(crate) fn clear(&mut self) {
         self.producers.clear();
@@ -138,6 +164,14 @@ impl ProducerStates {
 }
 
 impl ProducerState {
+    fn next_sequence(&self, epoch: ProducerEpoch) -> Sequence {
+        match self.batches.back() {
+            Some(last) if epoch == self.epoch => last.last.plus(1),
+            // A newer epoch begins anew, and so does one in which only a marker was written.
+            _ => Sequence(0),
+        }
+    }
+
     fn find(&self, header: &BatchHeader) -> Option<&Remembered> {
         let last = header.last_sequence();
         let same = |batch: &&Remembered| batch.first == header.base_sequence && batch.last == last;

@@ -2,6 +2,7 @@
 use courant_protocol::types::{Offset, UnixMillis};
 
 use super::partition_log::PartitionLog;
+use super::segments::Segment;
 
 /// What a topic keeps; below 0 is without limit.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,7 @@ pub(crate) struct Retention {
 }
 
 impl PartitionLog {
-    /// Drops what need not be kept; gives the log's new start if it has moved.
+    /// Drops what need not be kept and all replicas in sync have; gives the log's new start if it has moved.
     pub(crate) fn retain(&mut self, now: UnixMillis, retention: Retention) -> Option<Offset> {
         let segments = self.segments();
         let is_old = |time: UnixMillis| {
@@ -31,7 +32,10 @@ impl PartitionLog {
             dropped += segment.size;
             dropped <= excess
         });
-        let start = surplus.last().or(gone.last())?.next_offset;
+        let high_watermark = self.high_watermark();
+        let is_replicated = |segment: &&Segment| segment.next_offset <= high_watermark;
+        let chosen = gone.len() + surplus.count();
+        let start = segments.iter().take(chosen).take_while(is_replicated).last()?.next_offset;
         let before = self.log_start();
         let moved = self.delete_before(start);
         (moved > before).then_some(moved)

@@ -11,7 +11,8 @@ use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOpti
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use proptest::prelude::*;
 
-use super::{AppendContext, Isolation, PartitionLog, SegmentLimits};
+use super::partition_log::Slice;
+use super::{AppendContext, PartitionLog, SegmentLimits};
 
 mod cleaning;
 
@@ -93,8 +94,14 @@ fn run(steps: &[Step]) -> (PartitionLog, Vec<Kept>, i32) {
     (log, model, epoch)
 }
 
+/// The offset behind the last batch of a slice.
+fn end_of(slice: Slice) -> Option<Offset> {
+    let batches = Batches::new(slice.records.into_bytes(), ReadOptions::default().check_crcs(false));
+    Some(batches.last()?.ok()?.header().next_offset())
+}
+
 fn read_all(log: &PartitionLog, from: i64, max_bytes: usize) -> Vec<(i64, i64)> {
-    let bytes = log.read(Offset(from), max_bytes, true, Isolation::ReadUncommitted).records.into_bytes();
+    let bytes = log.read(Offset(from), max_bytes, true, log.high_watermark()).records.into_bytes();
     let mut read = Vec::new();
     for batch in Batches::new(bytes, ReadOptions::default()) {
         let records = batch.unwrap().records(&mut CompressionScratch::new()).unwrap();
@@ -114,17 +121,18 @@ proptest! {
         prop_assert_eq!(model.first().map_or(log.log_end().0, |kept| kept.offset), start);
         prop_assert_eq!(model.last().map_or(start, |kept| kept.offset + 1), log.log_end().0);
         let all: Vec<(i64, i64)> = model.iter().map(|kept| (kept.offset, kept.time)).collect();
-        prop_assert_eq!(read_all(&log, start, usize::MAX), all.clone());
         // However small the limit, a reader that goes on where it stopped sees everything once.
-        let mut read = Vec::new();
-        let mut next = start;
-        while next < log.log_end().0 {
-            let some = read_all(&log, next, 150);
-            prop_assert!(!some.is_empty(), "no progress at {}", next);
-            next = some[some.len() - 1].0 + 1;
-            read.extend(some);
+        for max_bytes in [150, usize::MAX] {
+            let mut read = Vec::new();
+            let mut next = start;
+            while next < log.log_end().0 {
+                let some = read_all(&log, next, max_bytes);
+                prop_assert!(!some.is_empty(), "no progress at {}", next);
+                next = some[some.len() - 1].0 + 1;
+                read.extend(some);
+            }
+            prop_assert_eq!(read, all.clone());
         }
-        prop_assert_eq!(read, all);
         let bytes: usize = log.batches().iter().map(|batch| batch.len()).sum();
         prop_assert_eq!(log.size_bytes(), bytes);
     }
@@ -210,12 +218,32 @@ fn an_open_transaction_holds_back_readers_of_committed_records_and_an_aborted_on
     assert_eq!(append(in_transaction(2)), 2);
     assert_eq!(append(marker(1, true)), 4);
     assert_eq!((log.last_stable_offset(), log.high_watermark()), (Offset(2), Offset(5)));
-    assert_eq!(log.read(Offset(0), usize::MAX, true, Isolation::ReadCommitted).next_offset, Offset(2));
+    assert_eq!(end_of(log.read(Offset(0), usize::MAX, true, log.last_stable_offset())), Some(Offset(2)));
     log.append_raw(marker(2, false), LeaderEpoch(0)).unwrap();
     assert_eq!(log.last_stable_offset(), Offset(6));
     let aborted: Vec<_> = log
-        .aborted_between(Offset(0), Offset(6))
+        .aborted_between(Offset(0), Offset(6), Offset(6))
         .map(|txn| (txn.producer_id.0, txn.first_offset.0))
         .collect();
     assert_eq!(aborted, [(2, 2)]);
+}
+
+/// Seen at Apache Kafka 4.3.1: `testkit/tests/transactions` compares.
+#[test]
+fn a_read_is_taken_to_go_to_the_next_entry_of_the_index_and_past_the_first_if_it_ends_there() {
+    let one_segment = SegmentLimits { bytes: 1 << 30, span_ms: i64::MAX };
+    let mut log = PartitionLog::new(LeaderEpoch(0));
+    for _ in 0..200 {
+        let context = AppendContext { segments: one_segment, ..context(0) };
+        log.append(&batch(&[1], Codec::None, &Stamp::default()), &context).unwrap();
+    }
+    let len = log.batches()[0].len();
+    // One record a batch, an entry for each such number of them.
+    let every = i64::try_from(4096 / len + 1).unwrap();
+    let bound = |offset: i64| log.index_bound(Offset(offset), len).map(|bound| bound.0);
+    assert_eq!(bound(0), Some(every));
+    assert_eq!(bound(every - 2), Some(every));
+    assert_eq!(bound(every - 1), Some(2 * every));
+    assert_eq!(bound(2 * every - 1), Some(2 * every));
+    assert_eq!(bound(199), None);
 }

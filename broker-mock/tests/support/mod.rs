@@ -1,6 +1,7 @@
 //! A client as small as can be: frames over in-process connections, in virtual time.
 #![allow(dead_code, reason = "each test file uses a part")]
 pub(crate) mod member;
+pub(crate) mod reading;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::frame::{decode_response, encode_request};
 use courant_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use courant_protocol::messages::{ProduceRequest, ProduceResponse};
-use courant_protocol::record::{BatchWriter, NO_HEADERS, Stamp, WriterOptions};
+use courant_protocol::record::{BatchWriter, NO_HEADERS, SealedBatch, Stamp, WriterOptions};
 use courant_protocol::types::{ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use courant_runtime::{Duplex, VirtualClock, World};
 
@@ -106,17 +107,22 @@ pub(crate) fn batch_at(
     producer: Option<(i64, i16, i32)>,
     codec: Codec,
 ) -> Bytes {
-    let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
-    for value in values {
-        writer.append(time, Some(b"key"), Some(value.as_bytes()), NO_HEADERS).unwrap();
-    }
     let mut stamp = Stamp::default();
     if let Some((id, epoch, sequence)) = producer {
         stamp.producer_id = ProducerId(id);
         stamp.producer_epoch = ProducerEpoch(epoch);
         stamp.base_sequence = Sequence(sequence);
     }
-    writer.seal(codec, None, &mut CompressionScratch::new()).unwrap().to_bytes(&stamp)
+    sealed(time, values, codec).to_bytes(&stamp)
+}
+
+/// A batch that nobody has stamped.
+pub(crate) fn sealed(time: UnixMillis, values: &[&str], codec: Codec) -> SealedBatch {
+    let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
+    for value in values {
+        writer.append(time, Some(b"key"), Some(value.as_bytes()), NO_HEADERS).unwrap();
+    }
+    writer.seal(codec, None, &mut CompressionScratch::new()).unwrap()
 }
 
 /// A Produce of one batch with acks=all.

@@ -19,6 +19,8 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct ReadRules {
     pub(crate) check_crcs: bool,
     pub(crate) max_decompressed_bytes: usize,
+    /// How much memory the batches of one poll may need beyond what was fetched before no further one is opened.
+    pub(crate) max_surplus_bytes: usize,
 }
 
 /// Records of one batch, in a row.
@@ -38,6 +40,15 @@ pub(crate) struct Taken {
     pub(crate) records: usize,
     /// The memory of batches that were handed out to their end.
     pub(crate) bytes: usize,
+    /// What decompressing has added to the memory that was counted when they were fetched.
+    surplus_bytes: usize,
+}
+
+impl Taken {
+    /// Whether a poll goes on gathering. However large a batch is, one is handed out.
+    pub(crate) fn has_room(&self, max_records: usize, rules: &ReadRules) -> bool {
+        self.records < max_records && (self.records == 0 || self.surplus_bytes < rules.max_surplus_bytes)
+    }
 }
 
 /// What one fetch brought for one partition, as far as it was not handed out yet.
@@ -62,6 +73,8 @@ struct Open {
     end: Position,
     /// The memory of its records, decompressed.
     bytes: usize,
+    /// How much more that is than was fetched.
+    surplus_bytes: usize,
 }
 
 /// Where a stretch ends.
@@ -105,7 +118,8 @@ impl Stretch {
         self.open.is_none() && self.pending.is_none() && self.batches.remaining_bytes() == 0
     }
 
-    /// Hands out up to `max_records` records from `position` on, which moves behind them.
+    /// Hands out up to `max_records` records from `position` on, which moves behind them; fewer where decompressing needs
+    /// much memory.
     ///
     /// # Errors
     /// A batch that cannot be read; what stands before it was handed out, and the position stands at it. It is an
@@ -118,7 +132,7 @@ impl Stretch {
         scratch: &mut CompressionScratch,
         taken: &mut Taken,
     ) -> Result<(), Error> {
-        while taken.records < max_records {
+        while taken.has_room(max_records, &self.rules) {
             if self.open.is_none() && !self.open_next(partition, position, scratch)? {
                 break;
             }
@@ -126,6 +140,7 @@ impl Stretch {
             let slice = open.take(partition, position, max_records - taken.records)?;
             if slice.count > 0 {
                 taken.records += slice.count;
+                taken.surplus_bytes += open.surplus_bytes;
                 taken.slices.push(slice);
             }
             if *position == open.end {
@@ -177,7 +192,8 @@ impl Stretch {
             let records = batch.records(scratch).map_err(failed)?;
             self.pending = None;
             let bytes = records.body().len();
-            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes });
+            let surplus_bytes = bytes.saturating_sub(header.size_bytes);
+            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, surplus_bytes });
             return Ok(true);
         }
     }

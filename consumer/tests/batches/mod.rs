@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
-use courant_protocol::record::{BatchWriter, NO_HEADERS, Stamp, WriterOptions, control};
+use courant_protocol::record::{BatchWriter, NO_HEADERS, SealedBatch, Stamp, WriterOptions, control};
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 
 /// A batch to be built.
@@ -118,8 +118,7 @@ impl Spec {
                 }
             }
         }
-        let mut scratch = CompressionScratch::new();
-        let sealed = writer.seal(self.codec, None, &mut scratch).unwrap();
+        let sealed = writer.seal(self.codec, None, &mut CompressionScratch::new()).unwrap();
         let mut stamp = Stamp::default();
         if let Some(id) = self.producer {
             stamp = Stamp::idempotent(ProducerId(id), ProducerEpoch(0), Sequence(0))
@@ -152,6 +151,15 @@ impl Spec {
         bytes[last] ^= 0xff;
         Bytes::from(bytes)
     }
+}
+
+/// A batch of these values that a mock stamps and places.
+pub fn unplaced<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> SealedBatch {
+    let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
+    for value in values {
+        writer.append(UnixMillis(1000), Some(b"k"), Some(value.as_ref()), NO_HEADERS).unwrap();
+    }
+    writer.seal(Codec::None, None, &mut CompressionScratch::new()).unwrap()
 }
 
 /// Batches one after the other.

@@ -7,7 +7,7 @@ use courant_protocol::record::{Batch, BatchWriter, Batches, NO_HEADERS, ReadOpti
 use courant_protocol::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 use proptest::prelude::*;
 
-use super::super::{AppendContext, Compaction, Isolation, PartitionLog, Retention, SegmentLimits};
+use super::super::{AppendContext, Compaction, PartitionLog, Retention, SegmentLimits};
 
 /// Key, value (`None` deletes) and time.
 type Written = (u8, Option<u8>, i64);
@@ -39,9 +39,9 @@ fn filled(batches: &[Vec<Written>], segments: SegmentLimits) -> PartitionLog {
 
 /// Offset, key, value and time of every record.
 fn read(log: &PartitionLog) -> Vec<(i64, u8, Option<u8>, i64)> {
-    let bytes = log.read(log.log_start(), usize::MAX, true, Isolation::ReadUncommitted).records.into_bytes();
     let mut read = Vec::new();
-    for batch in Batches::new(bytes, ReadOptions::default()) {
+    for stored in log.batches() {
+        let batch = Batches::new(stored.to_bytes(), ReadOptions::default()).next().unwrap();
         let records = batch.unwrap().records(&mut CompressionScratch::new()).unwrap();
         for record in records.iter().map(|record| record.unwrap()) {
             let value = record.value.map(|value| value[0]);
@@ -133,6 +133,13 @@ fn old_segments_go_as_a_whole_and_the_start_of_the_log_moves() {
     assert_eq!((log.log_start(), log.log_end(), log.size_bytes()), (Offset(4), Offset(4), 0));
     let mut log = filled(&[at(10), at(500), at(20), at(30)], small);
     assert_eq!(log.retain(UnixMillis(9999), by_age(-1)), None);
+    log.hold_back(Some(Offset(3)));
+    assert_eq!(
+        log.clone().retain(UnixMillis(9999), by_age(1)),
+        Some(Offset(2)),
+        "the rest is not replicated"
+    );
+    log.hold_back(None);
     let size = i64::try_from(log.size_bytes()).unwrap();
     let by_size = |bytes| Retention { ms: -1, bytes };
     assert_eq!(log.retain(UnixMillis(9999), by_size(size / 2 + 1)), None, "half a segment too much");
@@ -182,12 +189,13 @@ proptest! {
         // A reader that goes on where it stopped gets through the holes.
         let mut next = log.log_start();
         while next < end {
-            let slice = log.read(next, 1, true, Isolation::ReadUncommitted);
-            let found = slice.len > 0;
-            prop_assert!(found || log.batches().back().is_none_or(|last| last.header.last_offset < next));
-            if !found { break; }
-            prop_assert!(slice.next_offset > next);
-            next = slice.next_offset;
+            let slice = log.read(next, 1, true, log.high_watermark());
+            let Some(after) = super::end_of(slice) else {
+                prop_assert!(log.batches().back().is_none_or(|last| last.header.last_offset < next));
+                break;
+            };
+            prop_assert!(after > next);
+            next = after;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of fetched bytes: traps 15 to 19 and 24 to 26 of the field, and the memory that they take.
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
-use courant_protocol::types::{NodeId, Offset, ProducerId};
+use courant_protocol::types::{LeaderEpoch, NodeId, Offset, ProducerId};
 
 use super::batches::{Spec, log};
 use super::world::{World, a, ms, nothing, records, refusal};
@@ -9,6 +9,7 @@ use crate::ErrorKind;
 use crate::machine::fetcher::PartitionAnswer;
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reading::SeekTo;
+use crate::machine::subscription::Answer;
 use crate::offsets::OffsetAndMetadata;
 
 #[test]
@@ -123,6 +124,22 @@ fn an_answer_that_was_under_way_during_a_seek_is_dropped() {
     world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     world.deliver(vec![records(0, Spec::at(5).records(3).bytes())]);
     assert!(world.poll_offsets().is_empty());
+}
+
+#[test]
+fn an_answer_that_was_under_way_during_a_revocation_is_dropped() {
+    let mut world = World::reading(2, |_| {});
+    world.fetch().unwrap();
+    world.reading.assign(vec![a(1)]);
+    // It comes back before the answer does, and starts where that was asked for: the group may know better by then.
+    world.reading.assign(vec![a(0), a(1)]);
+    world.metadata(super::world::ID, &[(1, 3), (1, 3)]);
+    world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))));
+    world.deliver(vec![records(0, Spec::at(0).records(3).bytes()), nothing(1)]);
+    assert_eq!(world.poll().unwrap(), []);
+    assert_eq!(world.position(0), Some(0));
+    world.fetch_and_deliver(vec![records(0, Spec::at(0).records(1).bytes())]);
+    assert_eq!(world.poll().unwrap(), [(0, 0)]);
 }
 
 #[test]
@@ -261,6 +278,19 @@ fn decompressed_bytes_count_and_one_batch_at_a_time_is_decompressed() {
     while !world.poll_offsets().is_empty() {}
     assert_eq!(world.reading.buffered_bytes(), 0);
     assert_eq!(world.fetched_offsets(), [(0, 6)]);
+}
+
+#[test]
+fn a_poll_opens_no_further_batch_once_decompressing_has_cost_its_share_of_the_budget() {
+    let mut world = World::reading(2, |settings| settings.rules.max_surplus_bytes = 1 << 20);
+    let bomb = |at| Spec::at(at).value(vec![0; 700_000]).codec(Codec::Zstd).bytes();
+    let plain = |at| Spec::at(at).value(vec![0; 700_000]).bytes();
+    let both = vec![records(0, log([bomb(0), bomb(1), bomb(2)])), records(1, log([bomb(0), plain(1)]))];
+    world.fetch_and_deliver(both);
+    // The second one is too much, within one stretch and across partitions; what was not compressed costs nothing.
+    assert_eq!(world.poll().unwrap(), [(0, 0), (0, 1)]);
+    assert_eq!(world.poll().unwrap(), [(0, 2), (1, 0)]);
+    assert_eq!(world.poll().unwrap(), [(1, 1)]);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) reading: Reading,
     scratch: CompressionScratch,
+    rules: ReadRules,
     pub(crate) max_poll_records: usize,
 }
 
@@ -55,14 +56,19 @@ impl World {
                 max_wait: ms(500),
                 buffer_bytes: 32 << 20,
             },
-            rules: ReadRules { check_crcs: true, max_decompressed_bytes: 64 << 20 },
+            rules: ReadRules {
+                check_crcs: true,
+                max_decompressed_bytes: 64 << 20,
+                max_surplus_bytes: 2 << 20,
+            },
             isolation: IsolationLevel::ReadUncommitted,
             auto_commit: None,
             replica_lease: ms(300_000),
         };
         change(&mut settings);
+        let rules = settings.rules;
         let reading = Reading::new(now, settings);
-        Self { now, reading, scratch: CompressionScratch::new(), max_poll_records: 500 }
+        Self { now, reading, rules, scratch: CompressionScratch::new(), max_poll_records: 500 }
     }
 
     /// Reads `partitions` of topic `a`, all led by broker 1 in epoch 3, from offset 0 on.
@@ -118,19 +124,20 @@ impl World {
     pub(crate) fn poll(&mut self) -> Result<Vec<(i32, i64)>, Error> {
         self.reading.begin_poll();
         let mut got = Vec::new();
-        while got.len() < self.max_poll_records {
+        let mut taken = Taken::default();
+        while taken.has_room(self.max_poll_records, &self.rules) {
             if got.is_empty()
                 && let Some(error) = self.reading.poll_error(self.now)
             {
                 return Err(error);
             }
             let Some(mut turn) = self.reading.take_turn() else { break };
-            let mut taken = Taken::default();
-            let max = self.max_poll_records - got.len();
+            let (slices, bytes) = (taken.slices.len(), taken.bytes);
             let (partition, position) = (turn.partition.clone(), &mut turn.position);
-            let error = turn.stretch.take(&partition, position, max, &mut self.scratch, &mut taken).err();
-            if self.reading.end_turn(turn, taken.bytes, error) {
-                for slice in &taken.slices {
+            let (max, scratch) = (self.max_poll_records, &mut self.scratch);
+            let error = turn.stretch.take(&partition, position, max, scratch, &mut taken).err();
+            if self.reading.end_turn(turn, taken.bytes - bytes, error) {
+                for slice in &taken.slices[slices..] {
                     let records = slice.records.iter_from(slice.from).take(slice.count);
                     got.extend(records.map(|record| (slice.partition.partition.0, record.unwrap().offset.0)));
                 }
