@@ -496,7 +496,7 @@ impl Consumer {
 
     pub(crate) fn deadline(&self) -> Instant {
         let now = self.kafka.world().now();
-        now.checked_add(self.kafka.settings().default_api_timeout).unwrap_or(now)
+        now.checked_add(api_timeout(&self.kafka, &self.settings)).unwrap_or(now)
     }
 }
 
@@ -598,6 +598,11 @@ pub(crate) fn late(what: &str) -> Error {
     )
 }
 
+/// `default.api.timeout.ms`: the consumer's own, or that of its `Kafka`.
+fn api_timeout(kafka: &Kafka, settings: &ConsumerSettings) -> Duration {
+    settings.api_timeout.unwrap_or(kafka.settings().default_api_timeout)
+}
+
 fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettings {
     let common = kafka.settings();
     ReadingSettings {
@@ -605,7 +610,7 @@ fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettin
             has_group: settings.group.is_some(),
             reset: settings.auto_offset_reset,
             backoff: common.retry_backoff,
-            unknown_topic_patience: common.default_api_timeout,
+            unknown_topic_patience: api_timeout(kafka, settings),
         },
         limits: FetchLimits {
             min_bytes: settings.fetch_min_bytes,

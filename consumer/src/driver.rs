@@ -198,7 +198,11 @@ impl Driver {
     /// Keeps the topics of the assignment in the metadata, and takes what is known of them already.
     fn follow(&mut self, now: Instant, reading: &mut Reading, topics: &[TopicName]) {
         let names = topics.iter().map(|topic| &**topic);
-        self.lease = (!topics.is_empty()).then(|| self.kafka.cluster().want_existing_topics(names));
+        let cluster = self.kafka.cluster();
+        self.lease = (!topics.is_empty()).then(|| match self.settings.creates_topics {
+            true => cluster.want_topics(names),
+            false => cluster.want_existing_topics(names),
+        });
         let assigned = reading.subscription.topics();
         let views = views(&self.kafka, &assigned);
         // Those that the client has never heard of are on their way.

@@ -118,7 +118,7 @@ impl Consumer {
         self.command(|_| Ok(()))?;
         self.begin_poll();
         let departure = Departure {
-            farewell: self.leaves_by_default(),
+            farewell: self.is_dynamic(),
             reason: "the consumer unsubscribed from all topics",
             deadline: self.deadline(),
         };
@@ -178,8 +178,13 @@ impl Consumer {
         self.join(deadline).await.and(told)
     }
 
-    /// A static member stays in its group, so that it finds its partitions when it comes back (KIP-345).
+    /// Whether the end of the consumer is the end of its membership, unless a call says otherwise.
     pub(crate) fn leaves_by_default(&self) -> bool {
+        self.is_dynamic() && self.settings.leaves_group
+    }
+
+    /// A static member stays in its group, so that it finds its partitions when it comes back (KIP-345).
+    fn is_dynamic(&self) -> bool {
         self.settings.group_instance_id.is_none()
     }
 
