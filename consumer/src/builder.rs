@@ -14,6 +14,7 @@ use crate::assignor::{Assignor, PartitionAssignor};
 use crate::config::ConsumerSettings;
 use crate::consumer::Consumer;
 use crate::error::{Error, ErrorKind};
+use crate::interceptor::{ConsumerInterceptor, Interceptors};
 use crate::listener::{Listen, RebalanceListener};
 use crate::machine::group::{Group, GroupSettings};
 use crate::machine::isolation::IsolationLevel;
@@ -59,6 +60,7 @@ pub struct ConsumerBuilder {
     filter: Option<TopicFilter>,
     assignors: Vec<Arc<dyn PartitionAssignor>>,
     listener: Option<Arc<dyn Listen>>,
+    interceptors: Vec<Arc<dyn ConsumerInterceptor>>,
     failed: Option<Error>,
 }
 
@@ -72,6 +74,7 @@ impl ConsumerBuilder {
             filter: None,
             assignors: Vec::new(),
             listener: None,
+            interceptors: Vec::new(),
             failed: None,
         }
     }
@@ -125,6 +128,13 @@ impl ConsumerBuilder {
     /// Who hears of changes of the assignment.
     pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Who sees records before the application does, and hears what was committed; those that were added first are called
+    /// first.
+    pub fn interceptor(mut self, interceptor: impl ConsumerInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -264,7 +274,9 @@ impl ConsumerBuilder {
                 ));
             }
         }
-        let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
+        let interceptors = Interceptors::new(self.interceptors);
+        let consumer =
+            Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener, interceptors);
         if let Some(topics) = self.topics {
             consumer.subscribe(topics)?;
         }

@@ -19,6 +19,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::group::CloseOptions;
+use crate::interceptor::Interceptors;
 use crate::listener::{Calling, Listen};
 use crate::lookup;
 use crate::machine::commit::{CommitId, Offsets, Persistence};
@@ -101,11 +102,12 @@ impl Consumer {
         assignment: Vec<TopicPartition>,
         group: Option<Group>,
         listener: Option<Arc<dyn Listen>>,
+        interceptors: Option<Interceptors>,
     ) -> Self {
         let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
         reading.assign(assignment);
         reading.group = group;
-        let (shared, settings) = (Arc::new(Shared::new(reading)), Arc::new(settings));
+        let (shared, settings) = (Arc::new(Shared::new(reading, interceptors)), Arc::new(settings));
         let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
         let task = kafka.world().spawn("courant-consumer", driver.run());
         Self {

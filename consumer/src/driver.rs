@@ -98,6 +98,9 @@ impl Driver {
             let event = poll_fn(|cx| self.poll_event(cx)).await;
             self.handle(event);
         }
+        if let Some(interceptors) = &self.shared.interceptors {
+            interceptors.close();
+        }
         self.shared.wake_application();
         self.links.close(self.kafka.world().now());
     }
@@ -158,7 +161,11 @@ impl Driver {
                 reading.handle_member_answer(now, done, jitter);
             }
         }
+        let taken = reading.commits.take_taken();
         drop(reading);
+        if let Some(interceptors) = &self.shared.interceptors {
+            taken.iter().for_each(|offsets| interceptors.on_commit(offsets));
+        }
         self.shared.wake_application();
     }
 

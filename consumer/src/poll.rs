@@ -105,9 +105,9 @@ impl Consumer {
     /// ```
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.poll_calling(cx)).await?;
-        let poll = self.begin_poll();
+        let mut poll = self.begin_poll();
         let _idle = self.wait_begins();
-        poll_fn(|cx| self.poll_event(cx, poll)).await
+        poll_fn(|cx| self.poll_event(cx, &mut poll)).await
     }
 
     /// The records one by one, as values of their own.
@@ -176,7 +176,7 @@ impl Consumer {
         Poll::Ready(done.map_err(Error::listener))
     }
 
-    fn poll_event(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Event>, Error>> {
+    fn poll_event(&mut self, cx: &Context<'_>, poll: &mut u64) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
         while taken.records < self.settings.max_poll_records {
             match self.poll_next(cx, taken.records == 0) {
@@ -195,7 +195,13 @@ impl Consumer {
                 Poll::Pending => break,
             }
         }
-        let receipt = Some((Arc::clone(&self.shared), poll));
+        if !self.intercept(&mut taken) {
+            *poll = self.begin_poll();
+            // Nobody wakes the task for what lies ready already.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let receipt = Some((Arc::clone(&self.shared), *poll));
         Poll::Ready(Ok(Some(Event::Batch(Batch::new(taken.slices, taken.records, receipt)))))
     }
 
@@ -257,6 +263,11 @@ impl Consumer {
             let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
             let mut taken = Taken::default();
             self.read(turn, &mut taken);
+            if taken.records > 0 && !self.intercept(&mut taken) {
+                self.begin_poll();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if taken.records > 0 {
                 let mut reading = self.shared.reading();
                 reading.note_streamed(&partition, token, before);
@@ -264,6 +275,14 @@ impl Consumer {
                 return Poll::Ready(Ok(Some((taken.slices, token))));
             }
         }
+    }
+
+    /// Lets interceptors see what was taken; false if they left nothing.
+    fn intercept(&self, taken: &mut Taken) -> bool {
+        if let Some(interceptors) = &self.shared.interceptors {
+            interceptors.on_consume(taken);
+        }
+        taken.records > 0
     }
 
     /// Tells the driver where it waits for room.

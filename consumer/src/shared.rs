@@ -2,6 +2,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::interceptor::Interceptors;
 use crate::machine::reading::Reading;
 
 /// The state of a consumer behind its lock.
@@ -9,6 +10,8 @@ use crate::machine::reading::Reading;
 pub(crate) struct Shared {
     reading: Mutex<Reading>,
     waiting: Mutex<Waiting>,
+    /// Called outside of the locks.
+    pub(crate) interceptors: Option<Interceptors>,
 }
 
 #[derive(Debug, Default)]
@@ -21,8 +24,11 @@ struct Waiting {
 }
 
 impl Shared {
-    pub(crate) fn new(reading: Reading) -> Self {
-        Self { reading: Mutex::new(reading), waiting: Mutex::default() }
+    pub(crate) fn new(mut reading: Reading, interceptors: Option<Interceptors>) -> Self {
+        if interceptors.is_some() {
+            reading.commits.keep_taken();
+        }
+        Self { reading: Mutex::new(reading), waiting: Mutex::default(), interceptors }
     }
 
     /// The state. Nobody holds it while waiting for anything.

@@ -72,6 +72,8 @@ pub(crate) struct Commits {
     backoff: Backoff,
     /// The group rebalances: nothing is sent until that is over.
     held: bool,
+    /// What the coordinator has taken and nobody was told of yet, where somebody wants to be.
+    taken: Option<Vec<Offsets>>,
 }
 
 /// The timer of auto-commit.
@@ -94,7 +96,18 @@ impl Commits {
             auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
             backoff,
             held: false,
+            taken: None,
         }
+    }
+
+    /// Keeps what the coordinator takes for [`Commits::take_taken`].
+    pub(crate) fn keep_taken(&mut self) {
+        self.taken = Some(Vec::new());
+    }
+
+    /// What the coordinator has taken since the last time, one commit after the other.
+    pub(crate) fn take_taken(&mut self) -> Vec<Offsets> {
+        self.taken.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes a commit; its result is fetched by [`Commits::take_result`].
@@ -263,9 +276,13 @@ impl Commits {
     fn settle(&mut self, job: &mut Job, codes: &BTreeMap<TopicPartition, ErrorCode>) -> Option<Error> {
         let mut worst: Option<Error> = None;
         let offsets = std::mem::take(&mut job.offsets);
+        let mut taken = Offsets::new();
         for (partition, offset) in offsets {
             let error = match codes.get(&partition) {
                 Some(&ErrorCode::NONE) => {
+                    if self.taken.is_some() {
+                        taken.insert(partition.clone(), offset.clone());
+                    }
                     self.committed.insert(partition, offset);
                     continue;
                 }
@@ -282,6 +299,9 @@ impl Commits {
                 worst = Some(error);
             }
             job.offsets.insert(partition, offset);
+        }
+        if let Some(all) = self.taken.as_mut().filter(|_| !taken.is_empty()) {
+            all.push(taken);
         }
         worst
     }
