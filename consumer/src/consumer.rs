@@ -8,10 +8,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use courant_client::Kafka;
+use courant_client::config::CommonSettings;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use courant_runtime::Task;
 
+use crate::backing::Backing;
 use crate::builder::ConsumerBuilder;
 use crate::config::ConsumerSettings;
 use crate::driver::Driver;
@@ -21,7 +23,6 @@ use crate::error::ErrorKind;
 use crate::group::CloseOptions;
 use crate::interceptor::Interceptors;
 use crate::listener::{Calling, Listen};
-use crate::lookup;
 use crate::machine::commit::{CommitId, Offsets, Persistence};
 use crate::machine::fetcher::FetchLimits;
 use crate::machine::group::Group;
@@ -78,7 +79,7 @@ use crate::shared::Shared;
 /// hears nothing. [`Consumer::close`] commits what is finished, tells the listener, and says how it went.
 pub struct Consumer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) kafka: Kafka,
+    pub(crate) backing: Backing,
     pub(crate) settings: Arc<ConsumerSettings>,
     /// Contexts and buffers of the codecs: batches are decompressed by the task that polls.
     pub(crate) scratch: CompressionScratch,
@@ -93,29 +94,36 @@ pub struct Consumer {
 impl Consumer {
     /// Starts the settings of a consumer.
     pub fn builder(kafka: &Kafka) -> ConsumerBuilder {
-        ConsumerBuilder::new(kafka)
+        ConsumerBuilder::new(Backing::Cluster(kafka.clone()))
     }
 
     pub(crate) fn spawn(
-        kafka: Kafka,
+        backing: Backing,
         settings: ConsumerSettings,
         assignment: Vec<TopicPartition>,
         group: Option<Group>,
         listener: Option<Arc<dyn Listen>>,
         interceptors: Option<Interceptors>,
     ) -> Self {
-        let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
+        let mut reading = Reading::new(backing.now(), reading_settings(backing.settings(), &settings));
         reading.assign(assignment);
         reading.group = group;
-        let (shared, settings) = (Arc::new(Shared::new(reading, interceptors)), Arc::new(settings));
-        let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
-        let task = kafka.world().spawn("courant-consumer", driver.run());
+        let (shared, settings) = (Shared::new(reading, interceptors), Arc::new(settings));
+        let (shared, task) = match &backing {
+            Backing::Cluster(kafka) => {
+                let shared = Arc::new(shared);
+                let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
+                (shared, Some(kafka.world().spawn("courant-consumer", driver.run())))
+            }
+            #[cfg(feature = "mock")]
+            Backing::Script(script) => (script.attach(shared), None),
+        };
         Self {
             shared,
-            kafka,
+            backing,
             settings,
             scratch: CompressionScratch::new(),
-            driver: Arc::new(Mutex::new(Some(task))),
+            driver: Arc::new(Mutex::new(task)),
             listener,
             calling: Mutex::new(None),
             is_for_listener: false,
@@ -126,7 +134,7 @@ impl Consumer {
     pub(crate) fn for_listener(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            kafka: self.kafka.clone(),
+            backing: self.backing.clone(),
             settings: Arc::clone(&self.settings),
             scratch: CompressionScratch::new(),
             driver: Arc::clone(&self.driver),
@@ -293,10 +301,9 @@ impl Consumer {
                 Err(error) => Some(Err(error)),
             })
         });
-        lookup::before(&self.kafka, self.deadline(), known, || {
-            late("the position is not known").at(&partition)
-        })
-        .await?
+        self.backing
+            .before(self.deadline(), known, || late("the position is not known").at(&partition))
+            .await?
     }
 
     /// How many records lie between the position and the end of the partition, by what the last fetch said.
@@ -386,8 +393,7 @@ impl Consumer {
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
         let group = self.settings.group.as_deref().ok_or_else(Error::no_group)?;
         let partitions: Vec<TopicPartition> = partitions.into_iter().map(Into::into).collect();
-        let stable = self.settings.isolation == crate::IsolationLevel::ReadCommitted;
-        lookup::committed(&self.kafka, group, &partitions, stable, self.deadline()).await
+        self.backing.committed(&self.settings, group, &partitions, self.deadline()).await
     }
 }
 
@@ -427,8 +433,7 @@ impl Consumer {
         timestamp: UnixMillis,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
         let wanted = partitions.into_iter().map(|partition| (partition.into(), timestamp)).collect();
-        let found =
-            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        let found = self.backing.offsets_by_time(&self.settings, wanted, self.deadline()).await?;
         let offsets = found.into_iter().filter_map(|(partition, listed)| Some((partition, listed?.offset)));
         Ok(offsets.collect())
     }
@@ -469,8 +474,7 @@ impl Consumer {
             .into_iter()
             .map(|(partition, time)| (partition.into(), UnixMillis(time.0.max(0))))
             .collect();
-        let found =
-            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        let found = self.backing.offsets_by_time(&self.settings, wanted, self.deadline()).await?;
         let offsets = found.into_iter().map(|(partition, listed)| {
             let found = listed.map(|listed| OffsetAndTimestamp {
                 offset: listed.offset,
@@ -490,15 +494,12 @@ impl Consumer {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn partitions_for(&self, topic: &str) -> Result<Vec<TopicPartition>, Error> {
-        let topic = self.kafka.cluster().existing_topic(topic, self.deadline()).await?;
-        Ok((0..topic.partition_count())
-            .map(|partition| TopicPartition::new(&*topic.name, partition))
-            .collect())
+        self.backing.partitions_for(topic, self.deadline()).await
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        let now = self.kafka.world().now();
-        now.checked_add(api_timeout(&self.kafka, &self.settings)).unwrap_or(now)
+        let now = self.backing.now();
+        now.checked_add(api_timeout(self.backing.settings(), &self.settings)).unwrap_or(now)
     }
 }
 
@@ -525,9 +526,8 @@ impl Consumer {
     /// Waits until the driver has come to its end.
     pub(crate) async fn join(&self, deadline: Instant) -> Result<(), Error> {
         let ended = poll_fn(|cx| self.shared.poll_until(cx, Reading::close_result));
-        let result =
-            lookup::before(&self.kafka, deadline, ended, || late("the consumer was not closed in time"))
-                .await?;
+        let late = || late("the consumer was not closed in time");
+        let result = self.backing.before(deadline, ended, late).await?;
         let task = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut task) = task {
             // It has nothing left to do, so this does not wait; a panic in it was reported by the runtime.
@@ -546,10 +546,14 @@ impl Drop for Consumer {
         if self.is_for_listener {
             return;
         }
-        let now = self.kafka.world().now();
-        let deadline = now.checked_add(self.kafka.settings().request_timeout).unwrap_or(now);
+        let now = self.backing.now();
+        let deadline = now.checked_add(self.backing.settings().request_timeout).unwrap_or(now);
         self.shared.reading().abandon(deadline, self.leaves_by_default());
         self.shared.kick_driver();
+        #[cfg(feature = "mock")]
+        if let Backing::Script(script) = &self.backing {
+            script.play(&self.shared);
+        }
     }
 }
 
@@ -601,18 +605,17 @@ pub(crate) fn late(what: &str) -> Error {
 }
 
 /// `default.api.timeout.ms`: the consumer's own, or that of its `Kafka`.
-fn api_timeout(kafka: &Kafka, settings: &ConsumerSettings) -> Duration {
-    settings.api_timeout.unwrap_or(kafka.settings().default_api_timeout)
+fn api_timeout(common: &CommonSettings, settings: &ConsumerSettings) -> Duration {
+    settings.api_timeout.unwrap_or(common.default_api_timeout)
 }
 
-fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettings {
-    let common = kafka.settings();
+fn reading_settings(common: &CommonSettings, settings: &ConsumerSettings) -> ReadingSettings {
     ReadingSettings {
         subscription: SubscriptionSettings {
             has_group: settings.group.is_some(),
             reset: settings.auto_offset_reset,
             backoff: common.retry_backoff,
-            unknown_topic_patience: api_timeout(kafka, settings),
+            unknown_topic_patience: api_timeout(common, settings),
         },
         limits: FetchLimits {
             min_bytes: settings.fetch_min_bytes,

@@ -165,6 +165,12 @@ impl Error {
         }))
     }
 
+    /// An error for a [`MockConsumer`](crate::MockConsumer) to return.
+    #[cfg(feature = "mock")]
+    pub fn scripted(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self::new(kind, what)
+    }
+
     pub(crate) fn closed() -> Self {
         Self::new(ErrorKind::Closed, "the consumer is closed")
     }

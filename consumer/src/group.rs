@@ -10,7 +10,6 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::listener::Calling;
-use crate::lookup;
 use crate::machine::group::{Departure, Group};
 use crate::machine::pattern::TopicFilter;
 
@@ -82,7 +81,7 @@ impl Consumer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         self.command(|reading| reading.subscribe(now, topics.into_iter().map(Into::into).collect()))
     }
 
@@ -96,7 +95,7 @@ impl Consumer {
         &self,
         filter: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         self.command(|reading| reading.subscribe_matching(now, TopicFilter(Arc::new(filter))))
     }
 
@@ -129,8 +128,7 @@ impl Consumer {
             self.shared
                 .poll_until(cx, |reading| (reading.is_closed() || reading.has_departed()).then_some(()))
         });
-        lookup::before(&self.kafka, departure.deadline, left, || late("the group was not left in time"))
-            .await?;
+        self.backing.before(departure.deadline, left, || late("the group was not left in time")).await?;
         told
     }
 
@@ -161,7 +159,7 @@ impl Consumer {
     /// # Cancel safety
     /// As [`Consumer::close`].
     pub async fn close_with(&self, options: CloseOptions) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         let deadline = now.checked_add(options.timeout).unwrap_or(now);
         let farewell = match options.leave {
             Leave::Default => self.leaves_by_default(),
@@ -210,7 +208,7 @@ impl Consumer {
 
     async fn hear_out(&self, calling: Calling, deadline: Instant) -> Result<(), Error> {
         let late = || late("the rebalance listener did not end in time");
-        lookup::before(&self.kafka, deadline, calling, late).await?.map_err(Error::listener)
+        self.backing.before(deadline, calling, late).await?.map_err(Error::listener)
     }
 
     fn calling(&self) -> MutexGuard<'_, Option<Calling>> {

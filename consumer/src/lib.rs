@@ -19,6 +19,7 @@
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
 pub mod assignor;
+mod backing;
 mod builder;
 mod calls;
 mod config;
@@ -33,6 +34,8 @@ mod listener;
 mod lookup;
 mod machine;
 mod members;
+#[cfg(feature = "mock")]
+mod mock;
 mod offsets;
 mod poll;
 mod record;
@@ -53,6 +56,8 @@ pub use interceptor::ConsumerInterceptor;
 pub use listener::{ListenerError, RebalanceListener};
 pub use machine::isolation::IsolationLevel;
 pub use machine::reset::OffsetReset;
+#[cfg(feature = "mock")]
+pub use mock::{MockConsumer, MockRecord};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;

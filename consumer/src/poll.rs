@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use courant_protocol::types::TopicPartition;
-use courant_runtime::World;
 
+use crate::backing::Backing;
 use crate::consumer::Consumer;
 use crate::error::Error;
 #[cfg(doc)]
@@ -147,7 +147,7 @@ impl Consumer {
         reading.give_back();
         let poll = reading.begin_poll();
         self.tell_of_room(&mut reading);
-        if reading.group.is_some() && reading.begin_group_poll(self.kafka.world().now()) {
+        if reading.group.is_some() && reading.begin_group_poll(self.backing.now()) {
             self.shared.kick_driver();
         }
         poll
@@ -156,7 +156,7 @@ impl Consumer {
     /// The application waits; when what is returned is dropped it does so no more.
     fn wait_begins(&self) -> Option<Waiting> {
         let subscribed = self.shared.reading().group.as_ref().is_some_and(Group::is_subscribed);
-        subscribed.then(|| Waiting { shared: Arc::clone(&self.shared), world: self.kafka.world().clone() })
+        subscribed.then(|| Waiting { shared: Arc::clone(&self.shared), backing: self.backing.clone() })
     }
 
     /// Begins a call of the listener; the next poll waits for it.
@@ -208,7 +208,7 @@ impl Consumer {
     /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
     /// when there is something.
     fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
                 return Some((Ok(None), None));
@@ -271,7 +271,7 @@ impl Consumer {
             if taken.records > 0 {
                 let mut reading = self.shared.reading();
                 reading.note_streamed(&partition, token, before);
-                reading.end_group_poll(self.kafka.world().now());
+                reading.end_group_poll(self.backing.now());
                 return Poll::Ready(Ok(Some((taken.slices, token))));
             }
         }
@@ -309,11 +309,11 @@ pub(crate) type TakenSlices = (Vec<Slice>, Token);
 /// The application waits in a poll as long as this lives.
 struct Waiting {
     shared: Arc<Shared>,
-    world: World,
+    backing: Backing,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.shared.reading().end_group_poll(self.world.now());
+        self.shared.reading().end_group_poll(self.backing.now());
     }
 }

@@ -12,6 +12,9 @@ pub(crate) struct Shared {
     waiting: Mutex<Waiting>,
     /// Called outside of the locks.
     pub(crate) interceptors: Option<Interceptors>,
+    /// What plays the driver, where there is none.
+    #[cfg(feature = "mock")]
+    pub(crate) script: Option<std::sync::Arc<crate::mock::Script>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +31,13 @@ impl Shared {
         if interceptors.is_some() {
             reading.commits.keep_taken();
         }
-        Self { reading: Mutex::new(reading), waiting: Mutex::default(), interceptors }
+        Self {
+            reading: Mutex::new(reading),
+            waiting: Mutex::default(),
+            interceptors,
+            #[cfg(feature = "mock")]
+            script: None,
+        }
     }
 
     /// The state. Nobody holds it while waiting for anything.
@@ -46,6 +55,10 @@ impl Shared {
         cx: &Context<'_>,
         look: impl FnOnce(&mut Reading) -> Option<T>,
     ) -> Poll<T> {
+        #[cfg(feature = "mock")]
+        if let Some(script) = &self.script {
+            script.play(self);
+        }
         let mut reading = self.reading();
         if let Some(found) = look(&mut reading) {
             return Poll::Ready(found);

@@ -178,7 +178,7 @@ impl Reading {
         self.assign(Vec::new());
     }
 
-    pub(super) fn owned(&self) -> Vec<TopicPartition> {
+    pub(crate) fn owned(&self) -> Vec<TopicPartition> {
         self.subscription.iter().map(|(partition, _)| partition.clone()).collect()
     }
 }
