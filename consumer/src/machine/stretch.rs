@@ -62,6 +62,8 @@ struct Open {
     end: Position,
     /// The memory of its records, decompressed.
     bytes: usize,
+    /// As it was fetched.
+    raw: Bytes,
 }
 
 /// Where a stretch ends.
@@ -148,7 +150,11 @@ impl Stretch {
                 self.pending = match self.batches.next() {
                     None => return Ok(false),
                     Some(Ok(batch)) => Some(batch),
-                    Some(Err(error)) => return Err(corrupt(partition, *position, None, error)),
+                    Some(Err(error)) => {
+                        let (raw, end) = first_of(self.batches.unreadable());
+                        let end = end.filter(|end| *end > position.offset);
+                        return Err(corrupt(partition, *position, end, raw, error));
+                    }
                 };
             }
             let Some(batch) = self.pending.clone() else { return Ok(false) };
@@ -159,7 +165,8 @@ impl Stretch {
                 self.pending = None;
                 continue;
             }
-            let failed = |error| corrupt(partition, *position, Some(end.offset), error);
+            let failed =
+                |error| corrupt(partition, *position, Some(end.offset), batch.bytes().clone(), error);
             if self.rules.check_crcs {
                 batch.check_crc().map_err(failed)?;
             }
@@ -177,7 +184,8 @@ impl Stretch {
             let records = batch.records(scratch).map_err(failed)?;
             self.pending = None;
             let bytes = records.body().len();
-            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes });
+            let raw = batch.bytes().clone();
+            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, raw });
             return Ok(true);
         }
     }
@@ -225,7 +233,10 @@ impl Open {
                     self.mark = before;
                     return Ok(slice);
                 }
-                Some(Err(error)) => return Err(corrupt(partition, *position, Some(self.end.offset), error)),
+                Some(Err(error)) => {
+                    let end = Some(self.end.offset);
+                    return Err(corrupt(partition, *position, end, self.raw.clone(), error));
+                }
                 None => {
                     *position = self.end;
                     return Ok(slice);
@@ -255,17 +266,39 @@ fn end_of(mut batches: Batches) -> StretchEnd {
     }
 }
 
+/// The first batch of these bytes, whose header cannot be, as far as its length can be believed, and the first offset of the
+/// one behind it, where that was fetched as well.
+fn first_of(bytes: &Bytes) -> (Bytes, Option<Offset>) {
+    let length = bytes.get(8..LENGTH_END).and_then(|field| field.try_into().ok()).map(i32::from_be_bytes);
+    let size = length
+        .and_then(|length| usize::try_from(length).ok())
+        .map(|length| length.saturating_add(LENGTH_END));
+    let Some(size) = size.filter(|size| *size < bytes.len()) else { return (bytes.clone(), None) };
+    let next = bytes.slice(size..).first_chunk().map(|field| Offset(i64::from_be_bytes(*field)));
+    (bytes.slice(..size), next)
+}
+
+/// A batch begins with its base offset and the length of what follows.
+const LENGTH_END: usize = 12;
+
 /// The error for a batch that cannot be read; `end` is where the next one begins, where that is known.
-fn corrupt(partition: &TopicPartition, position: Position, end: Option<Offset>, error: RecordError) -> Error {
+fn corrupt(
+    partition: &TopicPartition,
+    position: Position,
+    end: Option<Offset>,
+    raw: Bytes,
+    source: RecordError,
+) -> Error {
     use courant_protocol::compression::CompressionError;
     let too_large =
-        matches!(&error, RecordError::Compression { source: CompressionError::TooLarge { .. }, .. });
+        matches!(&source, RecordError::Compression { source: CompressionError::TooLarge { .. }, .. });
     let (kind, hint) = match too_large {
         true => (ErrorKind::RecordTooLarge, "raise max.decompressed.batch.bytes, or seek behind the batch"),
         false => (ErrorKind::CorruptRecord, "seek behind the batch to go on without it"),
     };
     let what = "a batch cannot be read";
-    let error = Error::new(kind, what).at(partition).at_offset(position.offset).hinting(hint).because(error);
+    let error = Error::new(kind, what).at(partition).at_offset(position.offset).with_raw(raw);
+    let error = error.hinting(hint).because(source);
     match end {
         Some(end) => error.resuming_at(end),
         None => error,

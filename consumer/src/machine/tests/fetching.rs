@@ -1,4 +1,5 @@
 //! What becomes of fetched bytes: traps 15 to 19 and 24 to 26 of the field, and the memory that they take.
+use bytes::Bytes;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, Offset, ProducerId};
@@ -189,6 +190,36 @@ fn a_poison_batch_is_told_once_with_its_place_and_stops_its_partition_alone() {
     assert!(world.reading.position(&a(0)).is_err());
     world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
     assert_eq!(world.position(0), Some(5));
+}
+
+#[test]
+fn a_header_that_cannot_be_is_told_with_its_batch_and_where_the_next_one_begins() {
+    let mut world = World::reading(1, |_| {});
+    let bad = Spec::at(2).records(3).of_unknown_magic();
+    let next = Spec::at(5).records(1).bytes();
+    world.fetch_and_deliver(vec![records(
+        0,
+        log([Spec::at(0).records(2).bytes(), bad.clone(), next.clone()]),
+    )]);
+    assert_eq!(world.poll_offsets(), [0, 1]);
+    let error = world.poll().unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(2))));
+    assert_eq!((error.raw_batch(), error.resume_at()), (Some(&bad), Some(Offset(5))));
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.fetch_and_deliver(vec![records(0, next)]);
+    assert_eq!(world.poll_offsets(), [5]);
+
+    // Nothing was fetched behind it, so nothing tells where it ends; and a length that cannot be leads nowhere.
+    for (bad, told) in [(bad.clone(), bad.clone()), (bad.slice(..8), Bytes::new())] {
+        let mut world = World::reading(1, |_| {});
+        let mut bytes = bad.to_vec();
+        bytes.resize(bad.len().max(12), 0);
+        world.fetch_and_deliver(vec![records(0, bytes.into())]);
+        let error = world.poll().unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(0))));
+        assert_eq!(error.resume_at(), None);
+        assert!(error.raw_batch().is_some_and(|raw| raw.starts_with(&told)));
+    }
 }
 
 #[test]
