@@ -34,6 +34,7 @@ mod listener;
 mod lookup;
 mod machine;
 mod members;
+mod metrics;
 #[cfg(feature = "mock")]
 mod mock;
 mod offsets;
@@ -56,6 +57,7 @@ pub use interceptor::ConsumerInterceptor;
 pub use listener::{ListenerError, RebalanceListener};
 pub use machine::isolation::IsolationLevel;
 pub use machine::reset::OffsetReset;
+pub use metrics::ConsumerMetrics;
 #[cfg(feature = "mock")]
 pub use mock::{MockConsumer, MockRecord};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};

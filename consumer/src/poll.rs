@@ -14,7 +14,6 @@ use crate::event::Event;
 use crate::listener::Change;
 #[cfg(doc)]
 use crate::listener::RebalanceListener;
-use crate::machine::group::Group;
 use crate::machine::position::Token;
 use crate::machine::reading::{Reading, Turn};
 use crate::machine::stretch::{Slice, Taken};
@@ -106,7 +105,7 @@ impl Consumer {
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.poll_calling(cx)).await?;
         let mut poll = self.begin_poll();
-        let _idle = self.wait_begins();
+        let _waiting = self.wait_begins();
         poll_fn(|cx| self.poll_event(cx, &mut poll)).await
     }
 
@@ -154,9 +153,9 @@ impl Consumer {
     }
 
     /// The application waits; when what is returned is dropped it does so no more.
-    fn wait_begins(&self) -> Option<Waiting> {
-        let subscribed = self.shared.reading().group.as_ref().is_some_and(Group::is_subscribed);
-        subscribed.then(|| Waiting { shared: Arc::clone(&self.shared), backing: self.backing.clone() })
+    fn wait_begins(&self) -> Waiting {
+        self.shared.reading().counts.poll_begins(self.backing.now());
+        Waiting { shared: Arc::clone(&self.shared), backing: self.backing.clone() }
     }
 
     /// Begins a call of the listener; the next poll waits for it.
@@ -240,7 +239,9 @@ impl Consumer {
         let max_records = self.settings.max_poll_records;
         let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
         let mut reading = self.shared.reading();
-        if !reading.end_turn(turn, taken.bytes - bytes, error) {
+        if reading.end_turn(turn, taken.bytes - bytes, error) {
+            reading.counts.handed_out(taken.records - records, taken.bytes - bytes);
+        } else {
             taken.slices.truncate(slices);
             (taken.records, taken.bytes) = (records, bytes);
         }
@@ -314,6 +315,9 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.shared.reading().end_group_poll(self.backing.now());
+        let now = self.backing.now();
+        let mut reading = self.shared.reading();
+        reading.counts.poll_ends(now);
+        reading.end_group_poll(now);
     }
 }

@@ -449,7 +449,9 @@ impl Reading {
         let owned = if joins { self.owned() } else { Vec::new() };
         let group = self.group.as_mut()?;
         let protocols = if joins { group.protocols(&owned) } else { Vec::new() };
-        group.classic.poll_request(now, protocols)
+        let request = group.classic.poll_request(now, protocols)?;
+        self.counts.member_sent(now, &request);
+        Some(request)
     }
 
     /// Whether the coordinator should be looked for anew; asking resets it.

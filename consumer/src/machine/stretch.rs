@@ -80,19 +80,19 @@ pub(crate) enum StretchEnd {
 }
 
 impl Stretch {
-    /// Takes the records of a fetch answer. Only headers are looked at.
+    /// Takes the records of a fetch answer; says where they end, and how many there are. Only headers are looked at.
     pub(crate) fn new(
         token: Token,
         bytes: Bytes,
         aborted: Option<AbortedTransactions>,
         rules: ReadRules,
-    ) -> (Self, StretchEnd) {
+    ) -> (Self, StretchEnd, u64) {
         // The checksum is compared when a batch is opened: that error must know where the batch ends.
         let options =
             ReadOptions::default().check_crcs(false).max_decompressed_bytes(rules.max_decompressed_bytes);
         let batches = Batches::new(bytes, options);
-        let end = end_of(batches.clone());
-        (Self { token, batches, aborted, pending: None, open: None, rules }, end)
+        let (end, records) = end_of(batches.clone());
+        (Self { token, batches, aborted, pending: None, open: None, rules }, end, records)
     }
 
     /// The memory that it holds.
@@ -248,21 +248,23 @@ impl Open {
     }
 }
 
-/// The end of the last whole batch, by headers alone.
-fn end_of(mut batches: Batches) -> StretchEnd {
-    let mut end = StretchEnd::Empty;
+/// The end of the last whole batch, and how many records there are, by headers alone.
+fn end_of(mut batches: Batches) -> (StretchEnd, u64) {
+    let (mut end, mut records) = (StretchEnd::Empty, 0_u64);
     for batch in batches.by_ref() {
-        match batch {
-            Ok(batch) => end = StretchEnd::At(Offset(batch.header().last_offset.0.saturating_add(1))),
-            // What cannot be read is an error when the position comes to it.
-            Err(_) => {
-                return if end == StretchEnd::Empty { StretchEnd::Unreadable } else { end };
-            }
+        // What cannot be read is an error when the position comes to it.
+        let Ok(batch) = batch else {
+            return (if end == StretchEnd::Empty { StretchEnd::Unreadable } else { end }, records);
+        };
+        let header = batch.header();
+        end = StretchEnd::At(Offset(header.last_offset.0.saturating_add(1)));
+        if !header.attributes.is_control() {
+            records = records.saturating_add(u64::try_from(header.count).unwrap_or(0));
         }
     }
     match (end, batches.incomplete_batch_bytes()) {
-        (StretchEnd::Empty, Some(size)) => StretchEnd::TooSmall(size),
-        (end, _) => end,
+        (StretchEnd::Empty, Some(size)) => (StretchEnd::TooSmall(size), records),
+        (end, _) => (end, records),
     }
 }
 
