@@ -1,7 +1,10 @@
 //! The mock consumer: code under test is given a real handle, and no runtime is there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use courant_client::codec::{I64Be, Utf8};
@@ -56,17 +59,33 @@ fn records_come_as_they_were_added_with_all_their_parts() {
     assert_eq!(mock.position(p(0)), Some(Offset(2)));
 }
 
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_poll_waits_for_records_and_is_woken_by_them() {
     let mock = MockConsumer::new();
     let mut consumer = now(mock.builder().assign([p(0)]).auto_offset_reset("earliest").start()).unwrap();
-    let waiting = async { consumer.poll().await.unwrap().unwrap().len() };
-    let writing = async {
-        mock.add(p(0), text("late"));
-    };
-    // The first is polled again only if it is woken.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(runtime.block_on(futures_util::future::join(waiting, writing)).0, 1);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let mut polled = pin!(consumer.poll());
+    assert!(polled.as_mut().poll(&mut cx).is_pending());
+    // What it asked for while it began to wait may have woken it as well.
+    woken.0.store(false, Ordering::Relaxed);
+    assert!(polled.as_mut().poll(&mut cx).is_pending());
+    assert!(!woken.0.load(Ordering::Relaxed), "it does not wake itself");
+    mock.add(p(0), text("late"));
+    assert!(woken.0.load(Ordering::Relaxed));
+    let Poll::Ready(batch) = polled.as_mut().poll(&mut cx) else { panic!("there is a record") };
+    assert_eq!(batch.unwrap().unwrap().len(), 1);
 }
 
 #[test]

@@ -130,6 +130,28 @@ impl Commits {
         id
     }
 
+    /// Takes what a consumer that closes has to say. What is on its way already, and is tried until it is answered, is not
+    /// said twice.
+    pub(crate) fn commit_last(&mut self, finished: Offsets, deadline: Instant) -> CommitId {
+        let news = self.news(finished);
+        let pending = self.queue.iter_mut().rev().chain(self.in_flight.as_mut());
+        // The newest that speaks of any of it: an older one does not have the last word.
+        let newest =
+            pending.into_iter().find(|job| news.keys().any(|partition| job.offsets.contains_key(partition)));
+        let says_all = |job: &&mut Job| {
+            matches!(job.persistence, Persistence::Until(_))
+                && news.iter().all(|(partition, offset)| job.offsets.get(partition) == Some(offset))
+        };
+        if let Some(job) = newest.filter(says_all) {
+            let id = CommitId(self.next_id);
+            self.next_id += 1;
+            self.results.insert(id, None);
+            job.callers.push(id);
+            return id;
+        }
+        self.commit(news, Persistence::Until(deadline))
+    }
+
     fn push(&mut self, callers: Vec<CommitId>, offsets: Offsets, persistence: Persistence) {
         self.queue.push_back(Job {
             callers,

@@ -10,7 +10,7 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, Offset, TopicName, TopicPartition, UnixMillis};
 
 use super::buffer::Buffer;
-use super::commit::{CommitId, CommitRequest, Commits, Persistence};
+use super::commit::{CommitId, CommitRequest, Commits};
 use super::counts::Counts;
 use super::fetcher::{Arrival, FetchAnswer, FetchLimits, FetchPlan, Fetcher};
 use super::group::{Departure, Group};
@@ -626,8 +626,7 @@ impl Reading {
         self.end = End::Closing(deadline);
         self.depart_by(Departure { farewell, reason: "the consumer is being closed", deadline });
         if self.commits.is_auto() {
-            let finished = self.commits.news(self.subscription.finished());
-            self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));
+            self.last_commit = Some(self.commits.commit_last(self.subscription.finished(), deadline));
             // Its timer would wake the driver again and again while the last commit is under way.
             self.commits.stop_auto();
         }
