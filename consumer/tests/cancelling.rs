@@ -10,6 +10,7 @@ use std::task::Poll;
 
 use batches::Spec;
 use courant_broker_mock::{Fault, MockCluster};
+use courant_consumer::{CloseOptions, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use futures_util::StreamExt;
@@ -237,7 +238,11 @@ fn leaving_that_is_dropped_goes_on() {
             leaving.owned.clear();
             leaving.run(ms(10_000)).await;
             assert_eq!(leaving.owned.len(), 3);
-            drop_after(steps, leaving.consumer.close(ms(10_000))).await;
+            drop_after(
+                steps,
+                leaving.consumer.close_with(CloseOptions::within(ms(10_000)).leave(Leave::Leave)),
+            )
+            .await;
             kafka.world().sleep(ms(1_000)).await;
             assert_eq!(cluster.group("g").unwrap().members, [], "dropped after {steps} steps");
             leaving.consumer.close(ms(10_000)).await.unwrap();

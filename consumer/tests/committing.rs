@@ -82,6 +82,23 @@ fn a_commit_that_arrives_after_it_was_given_up_does_not_have_the_last_word() {
 }
 
 #[test]
+fn offsets_that_a_transaction_is_about_to_commit_are_waited_for() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let earlier = reader(&kafka).group("g").start().await.unwrap();
+        earlier.commit_offsets([(("a", 0), 6)]).await.unwrap();
+        cluster.inject(Fault::on(ApiKey::OffsetFetch).times(3).error(ErrorCode::UNSTABLE_OFFSET_COMMIT));
+        let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+        assert_eq!(poll(&mut consumer).await.unwrap(), [6, 7, 8, 9], "neither an error nor a reset");
+        cluster.inject(Fault::on(ApiKey::OffsetFetch).error(ErrorCode::UNSTABLE_OFFSET_COMMIT));
+        let committed = consumer.committed([("a", 0)]).await.unwrap();
+        assert_eq!(committed[&TopicPartition::new("a", 0)].clone().unwrap().offset, Offset(6));
+    });
+}
+
+#[test]
 fn a_slow_older_commit_is_never_overtaken() {
     run(async {
         let cluster = cluster(|builder| builder);
