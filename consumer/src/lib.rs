@@ -18,6 +18,9 @@
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
+//!
+//! Start with [`Consumer`]; settings go by Kafka's names ([`CONSUMER`]) or by type ([`ConsumerBuilder`]). Code that reads is
+//! tested without a broker by a `MockConsumer` (feature `mock`), which plays the driver and all brokers for the same machines.
 pub mod assignor;
 mod backing;
 mod builder;
