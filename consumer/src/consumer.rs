@@ -17,9 +17,7 @@ use crate::backing::Backing;
 use crate::builder::ConsumerBuilder;
 use crate::config::ConsumerSettings;
 use crate::driver::Driver;
-use crate::error::Error;
-#[cfg(doc)]
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::group::CloseOptions;
 use crate::interceptor::Interceptors;
 use crate::listener::{Calling, Listen};
@@ -441,7 +439,7 @@ impl Consumer {
     /// The first record at or after a time, for each partition; `None` where there is none.
     ///
     /// # Errors
-    /// As [`Consumer::beginning_offsets`].
+    /// [`ErrorKind::InvalidUse`] for a time before 1970; else as [`Consumer::beginning_offsets`].
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -470,10 +468,15 @@ impl Consumer {
         &self,
         times: impl IntoIterator<Item = (P, UnixMillis)>,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>, Error> {
-        let wanted = times
-            .into_iter()
-            .map(|(partition, time)| (partition.into(), UnixMillis(time.0.max(0))))
-            .collect();
+        // Negative ones mean ends of the log to a broker, and would be answered with another thing than was asked for.
+        let time_of = |(partition, time): (P, UnixMillis)| match time.0 {
+            0.. => Ok((partition.into(), time)),
+            before => {
+                let what = format!("the time {before} lies before 1970");
+                Err(Error::new(ErrorKind::InvalidUse, what).at(&partition.into()))
+            }
+        };
+        let wanted = times.into_iter().map(time_of).collect::<Result<_, _>>()?;
         let found = self.backing.offsets_by_time(&self.settings, wanted, self.deadline()).await?;
         let offsets = found.into_iter().map(|(partition, listed)| {
             let found = listed.map(|listed| OffsetAndTimestamp {

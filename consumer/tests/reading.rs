@@ -281,6 +281,8 @@ fn offsets_are_looked_up_by_time_and_at_the_ends() {
         let first = found[&TopicPartition::new("a", 0)].unwrap();
         assert_eq!((first.offset, first.timestamp), (Offset(3), UnixMillis(1000)));
         assert_eq!(found[&TopicPartition::new("a", 1)], None);
+        let before = consumer.offsets_for_times([(("a", 0), UnixMillis(-1))]).await.unwrap_err();
+        assert_eq!(before.kind(), ErrorKind::InvalidUse, "no end of the log");
         assert_eq!(consumer.partitions_for("a").await.unwrap().len(), 3);
     });
 }
