@@ -355,3 +355,44 @@ fn a_broker_that_repeats_old_records_is_told_and_not_asked_for_ever() {
     );
     assert_eq!(world.fetch(), None);
 }
+
+/// A message of the formats before batches: magic 0 has no time, magic 1 has one.
+fn message(offset: i64, magic: u8, value: &[u8]) -> Bytes {
+    let mut body = vec![magic, 0];
+    if magic == 1 {
+        body.extend(1000_i64.to_be_bytes());
+    }
+    body.extend((-1_i32).to_be_bytes());
+    body.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+    body.extend(value);
+    let mut crc = !0_u32;
+    for byte in &body {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    let size = i32::try_from(body.len() + 4).unwrap();
+    let head = [&offset.to_be_bytes()[..], &size.to_be_bytes(), &(!crc).to_be_bytes()].concat();
+    Bytes::from([head, body].concat())
+}
+
+#[test]
+fn messages_of_the_formats_before_batches_are_read_and_a_broken_one_is_told() {
+    for magic in [0, 1] {
+        let mut world = World::reading(1, |_| {});
+        let mut broken = message(3, magic, b"broken").to_vec();
+        *broken.last_mut().unwrap() ^= 1;
+        let broken = Bytes::from(broken);
+        let good = (0..3).map(|offset| message(offset, magic, b"good"));
+        world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(1))).unwrap();
+        world.fetch_and_deliver(vec![records(
+            0,
+            log(good.chain([broken.clone(), message(4, magic, b"behind")])),
+        )]);
+        assert_eq!(world.poll_offsets(), [1, 2], "magic {magic}");
+        let error = world.poll().unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(3))));
+        assert_eq!((error.raw_batch(), error.resume_at()), (Some(&broken), Some(Offset(4))));
+    }
+}
