@@ -6,6 +6,7 @@ use courant_client::config::{ConfigError, ConfigErrorKind, Importance, Kind, Pro
 use crate::assignor::{Assignor, UnknownAssignor};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
+use crate::machine::stretch::ReadRules;
 
 /// The properties that only a consumer has, with Java's names and defaults (Kafka 4.3), beside the common ones of its
 /// [`Kafka`](courant_client::Kafka).
@@ -102,6 +103,20 @@ impl ConsumerSettings {
     }
 }
 
+/// How much of the budget one poll may decompress, beside what waits compressed.
+const INFLATED_PART: usize = 10;
+
+impl ConsumerSettings {
+    /// How batches are read.
+    pub(crate) fn read_rules(&self) -> ReadRules {
+        ReadRules {
+            check_crcs: self.check_crcs,
+            max_decompressed_bytes: self.max_decompressed_batch_bytes,
+            max_inflated_bytes: self.fetch_buffer_bytes / INFLATED_PART,
+        }
+    }
+}
+
 fn offset_reset(text: &str) -> Result<OffsetReset, ConfigError> {
     const NAME: &str = "auto.offset.reset";
     let wrong = |reason: String| {
@@ -190,7 +205,7 @@ const FETCH: &[Row] = &[
         .at_least(1024)
         .unit(Unit::Bytes)
         .importance(Importance::Medium)
-        .doc("The memory for everything that was fetched and not finished, decompressed bytes included. Courant's own; Java has no such bound."),
+        .doc("The memory for everything that was fetched and not finished, decompressed bytes included; a poll that would decompress more than a tenth of it hands out fewer records. Courant's own; Java has no such bound."),
     Row::new("max.decompressed.batch.bytes", Kind::Long, "268435456")
         .at_least(1024)
         .unit(Unit::Bytes)

@@ -26,7 +26,6 @@ use crate::machine::fetcher::FetchLimits;
 use crate::machine::group::Group;
 use crate::machine::reading::{Reading, ReadingSettings, SeekTo};
 use crate::machine::reset::{EARLIEST, LATEST, OffsetReset};
-use crate::machine::stretch::ReadRules;
 use crate::machine::subscription::SubscriptionSettings;
 use crate::offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 use crate::shared::Shared;
@@ -627,10 +626,7 @@ fn reading_settings(common: &CommonSettings, settings: &ConsumerSettings) -> Rea
             max_wait: settings.fetch_max_wait,
             buffer_bytes: settings.fetch_buffer_bytes,
         },
-        rules: ReadRules {
-            check_crcs: settings.check_crcs,
-            max_decompressed_bytes: settings.max_decompressed_batch_bytes,
-        },
+        rules: settings.read_rules(),
         isolation: settings.isolation,
         auto_commit: settings.auto_commit_interval,
         replica_lease: common.metadata_max_age,

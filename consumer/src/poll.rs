@@ -177,7 +177,8 @@ impl Consumer {
 
     fn poll_event(&mut self, cx: &Context<'_>, poll: &mut u64) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
-        while taken.records < self.settings.max_poll_records {
+        let rules = self.settings.read_rules();
+        while !taken.is_full(self.settings.max_poll_records, rules) {
             match self.poll_next(cx, taken.records == 0) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
                 Poll::Ready(Ok(Some(Next::Change(change, partitions)))) => {

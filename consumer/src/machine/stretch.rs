@@ -3,7 +3,7 @@
 //! Cost: a batch is checked and decompressed when its first record is asked for, so that what waits stays compressed.
 //! A slice shares the batch's bytes; nothing is allocated or copied per record.
 use bytes::Bytes;
-use courant_protocol::compression::CompressionScratch;
+use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{
     Batch, BatchHeader, BatchRecords, Batches, ReadOptions, RecordError, RecordMark,
@@ -19,6 +19,9 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct ReadRules {
     pub(crate) check_crcs: bool,
     pub(crate) max_decompressed_bytes: usize,
+    /// How much a poll decompresses: where that much was, it takes no further batch, so that what waits in the buffer and
+    /// what it becomes are not too much together.
+    pub(crate) max_inflated_bytes: usize,
 }
 
 /// Records of one batch, in a row.
@@ -38,6 +41,15 @@ pub(crate) struct Taken {
     pub(crate) records: usize,
     /// The memory of batches that were handed out to their end.
     pub(crate) bytes: usize,
+    /// The memory of batches that were compressed, also of those that were not handed out to their end.
+    pub(crate) inflated_bytes: usize,
+}
+
+impl Taken {
+    /// Whether a poll has enough.
+    pub(crate) fn is_full(&self, max_records: usize, rules: ReadRules) -> bool {
+        self.records >= max_records || (self.records > 0 && self.inflated_bytes >= rules.max_inflated_bytes)
+    }
 }
 
 /// What one fetch brought for one partition, as far as it was not handed out yet.
@@ -64,6 +76,8 @@ struct Open {
     bytes: usize,
     /// As it was fetched.
     raw: Bytes,
+    /// Whether its records are a copy of what was fetched.
+    is_inflated: bool,
 }
 
 /// Where a stretch ends.
@@ -120,12 +134,13 @@ impl Stretch {
         scratch: &mut CompressionScratch,
         taken: &mut Taken,
     ) -> Result<(), Error> {
-        while taken.records < max_records {
+        while !taken.is_full(max_records, self.rules) {
             if self.open.is_none() && !self.open_next(partition, position, scratch)? {
                 break;
             }
             let Some(open) = &mut self.open else { continue };
             let slice = open.take(partition, position, max_records - taken.records)?;
+            taken.inflated_bytes += if open.is_inflated { open.bytes } else { 0 };
             if slice.count > 0 {
                 taken.records += slice.count;
                 taken.slices.push(slice);
@@ -185,7 +200,8 @@ impl Stretch {
             self.pending = None;
             let bytes = records.body().len();
             let raw = batch.bytes().clone();
-            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, raw });
+            let is_inflated = header.attributes.codec().is_ok_and(|codec| codec != Codec::None);
+            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, raw, is_inflated });
             return Ok(true);
         }
     }

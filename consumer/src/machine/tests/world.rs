@@ -55,7 +55,11 @@ impl World {
                 max_wait: ms(500),
                 buffer_bytes: 32 << 20,
             },
-            rules: ReadRules { check_crcs: true, max_decompressed_bytes: 64 << 20 },
+            rules: ReadRules {
+                check_crcs: true,
+                max_decompressed_bytes: 64 << 20,
+                max_inflated_bytes: 32 << 20,
+            },
             isolation: IsolationLevel::ReadUncommitted,
             auto_commit: None,
             replica_lease: ms(300_000),
