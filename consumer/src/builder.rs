@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use courant_client::Kafka;
-use courant_client::config::Properties;
+use courant_client::config::{CommonSettings, Properties};
 use courant_membership::classic::ClassicSettings;
 use courant_protocol::embedded::PROTOCOL_TYPE;
 use courant_protocol::types::{TopicName, TopicPartition};
 
 use crate::assignor::{Assignor, PartitionAssignor};
+use crate::backing::Backing;
 use crate::config::ConsumerSettings;
 use crate::consumer::Consumer;
 use crate::error::{Error, ErrorKind};
+use crate::interceptor::{ConsumerInterceptor, Interceptors};
 use crate::listener::{Listen, RebalanceListener};
 use crate::machine::group::{Group, GroupSettings};
 use crate::machine::isolation::IsolationLevel;
@@ -52,26 +53,28 @@ use crate::machine::reset::OffsetReset;
 #[derive(Clone)]
 #[must_use = "call start()"]
 pub struct ConsumerBuilder {
-    kafka: Kafka,
+    backing: Backing,
     properties: Properties,
     assignment: Vec<TopicPartition>,
     topics: Option<Vec<TopicName>>,
     filter: Option<TopicFilter>,
     assignors: Vec<Arc<dyn PartitionAssignor>>,
     listener: Option<Arc<dyn Listen>>,
+    interceptors: Vec<Arc<dyn ConsumerInterceptor>>,
     failed: Option<Error>,
 }
 
 impl ConsumerBuilder {
-    pub(crate) fn new(kafka: &Kafka) -> Self {
+    pub(crate) fn new(backing: Backing) -> Self {
         Self {
-            kafka: kafka.clone(),
+            backing,
             properties: Properties::new(),
             assignment: Vec::new(),
             topics: None,
             filter: None,
             assignors: Vec::new(),
             listener: None,
+            interceptors: Vec::new(),
             failed: None,
         }
     }
@@ -125,6 +128,13 @@ impl ConsumerBuilder {
     /// Who hears of changes of the assignment.
     pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Who sees records before the application does, and hears what was committed; those that were added first are called
+    /// first.
+    pub fn interceptor(mut self, interceptor: impl ConsumerInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -252,8 +262,8 @@ impl ConsumerBuilder {
             return Err(error);
         }
         let settings = ConsumerSettings::new(&self.properties).map_err(courant_client::Error::from)?;
-        let now = self.kafka.world().now();
-        let group = group_settings(&self.kafka, &settings, self.assignors);
+        let now = self.backing.now();
+        let group = group_settings(self.backing.settings(), &settings, self.assignors);
         let protocol = group.as_ref().and_then(GroupSettings::rebalance_protocol);
         let group = group.zip(protocol).map(|(group, protocol)| Group::new(now, group, protocol));
         if self.topics.is_some() || self.filter.is_some() {
@@ -267,7 +277,9 @@ impl ConsumerBuilder {
                 ));
             }
         }
-        let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
+        let interceptors = Interceptors::new(self.interceptors);
+        let consumer =
+            Consumer::spawn(self.backing, settings, self.assignment, group, self.listener, interceptors);
         if let Some(topics) = self.topics {
             consumer.subscribe(topics)?;
         }
@@ -280,7 +292,7 @@ impl ConsumerBuilder {
 
 /// What membership of a group goes by, where there is a group.
 fn group_settings(
-    kafka: &Kafka,
+    common: &CommonSettings,
     settings: &ConsumerSettings,
     given: Vec<Arc<dyn PartitionAssignor>>,
 ) -> Option<GroupSettings> {
@@ -295,13 +307,13 @@ fn group_settings(
             // As in Java: a rebalance waits for a member as long as the member may be silent.
             rebalance_timeout: settings.max_poll_interval,
             heartbeat_interval: settings.heartbeat_interval,
-            request_timeout: kafka.settings().request_timeout,
-            backoff: kafka.settings().retry_backoff,
+            request_timeout: common.request_timeout,
+            backoff: common.retry_backoff,
         },
         assignors: if given.is_empty() { configured.collect() } else { given },
         rack: Some(settings.rack.clone()).filter(|rack| !rack.is_empty()),
         max_poll_interval: settings.max_poll_interval,
-        listing_interval: kafka.settings().metadata_max_age,
+        listing_interval: common.metadata_max_age,
     })
 }
 

@@ -6,9 +6,13 @@ use courant_client::config::{ConfigError, ConfigErrorKind, Importance, Kind, Pro
 use crate::assignor::{Assignor, UnknownAssignor};
 use crate::machine::isolation::IsolationLevel;
 use crate::machine::reset::OffsetReset;
+use crate::machine::stretch::ReadRules;
 
-/// The properties of a consumer, beside the common ones that its `Kafka` has.
-pub const CONSUMER: Table = Table::new(&[GROUP, FETCH, MEMBERSHIP, JAVA]);
+/// The properties that only a consumer has, with Java's names and defaults (Kafka 4.3), beside the common ones of its
+/// [`Kafka`](courant_client::Kafka).
+///
+#[doc = include_str!("../PROPERTIES.md")]
+pub const CONSUMER: Table = Table::new(&[GROUP, FETCH, MEMBERSHIP, CALLS, JAVA]);
 
 /// What the properties come to.
 #[derive(Clone, Debug)]
@@ -33,6 +37,12 @@ pub(crate) struct ConsumerSettings {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) max_poll_interval: Duration,
     pub(crate) exclude_internal_topics: bool,
+    /// Whether brokers may create topics that are asked for.
+    pub(crate) creates_topics: bool,
+    /// How long calls may take; none where the `Kafka` underneath says it.
+    pub(crate) api_timeout: Option<Duration>,
+    /// Whether a dynamic member says farewell.
+    pub(crate) leaves_group: bool,
 }
 
 impl ConsumerSettings {
@@ -66,6 +76,13 @@ impl ConsumerSettings {
             heartbeat_interval,
             max_poll_interval: settings.millis("max.poll.interval.ms")?,
             exclude_internal_topics: settings.flag("exclude.internal.topics")?,
+            creates_topics: settings.is_given("allow.auto.create.topics")
+                && settings.flag("allow.auto.create.topics")?,
+            api_timeout: match settings.is_given("default.api.timeout.ms") {
+                true => Some(settings.millis("default.api.timeout.ms")?),
+                false => None,
+            },
+            leaves_group: settings.flag("internal.leave.group.on.close")?,
             auto_commit_interval: (auto && group.is_some()).then_some(interval),
             group,
             auto_offset_reset: offset_reset(settings.text("auto.offset.reset")?)?,
@@ -86,6 +103,20 @@ impl ConsumerSettings {
     }
 }
 
+/// The part of the budget that decompressing may need on top of what was fetched into it.
+const SURPLUS_SHARE: usize = 16;
+
+impl ConsumerSettings {
+    /// How batches are read.
+    pub(crate) fn read_rules(&self) -> ReadRules {
+        ReadRules {
+            check_crcs: self.check_crcs,
+            max_decompressed_bytes: self.max_decompressed_batch_bytes,
+            max_surplus_bytes: self.fetch_buffer_bytes / SURPLUS_SHARE,
+        }
+    }
+}
+
 fn offset_reset(text: &str) -> Result<OffsetReset, ConfigError> {
     const NAME: &str = "auto.offset.reset";
     let wrong = |reason: String| {
@@ -95,8 +126,22 @@ fn offset_reset(text: &str) -> Result<OffsetReset, ConfigError> {
             format!("property `{NAME}` cannot be `{text}`: {reason}"),
         )
     };
-    text.trim().parse().or_else(|_| text.trim().to_ascii_lowercase().parse()).map_err(wrong)
+    let word = text.trim();
+    if let Some((theirs, kafkas, reset)) = LIBRDKAFKAS_WORDS.iter().find(|(theirs, ..)| *theirs == word) {
+        tracing::info!(target: "courant::consumer", "librdkafka's `{NAME}={theirs}` is Kafka's `{kafkas}`");
+        return Ok(*reset);
+    }
+    word.parse().or_else(|_| word.to_ascii_lowercase().parse()).map_err(wrong)
 }
+
+/// What librdkafka calls the values of `auto.offset.reset`, beside Kafka's words.
+const LIBRDKAFKAS_WORDS: &[(&str, &str, OffsetReset)] = &[
+    ("smallest", "earliest", OffsetReset::Earliest),
+    ("beginning", "earliest", OffsetReset::Earliest),
+    ("largest", "latest", OffsetReset::Latest),
+    ("end", "latest", OffsetReset::Latest),
+    ("error", "none", OffsetReset::None),
+];
 
 fn assignors(names: &[String]) -> Result<Vec<Assignor>, ConfigError> {
     const NAME: &str = "partition.assignment.strategy";
@@ -160,7 +205,7 @@ const FETCH: &[Row] = &[
         .at_least(1024)
         .unit(Unit::Bytes)
         .importance(Importance::Medium)
-        .doc("The memory for everything that was fetched and not finished, decompressed bytes included. Courant's own; Java has no such bound."),
+        .doc("The memory for everything that was fetched and not finished, decompressed bytes included; a poll that would decompress more than a tenth of it hands out fewer records. Courant's own; Java has no such bound."),
     Row::new("max.decompressed.batch.bytes", Kind::Long, "268435456")
         .at_least(1024)
         .unit(Unit::Bytes)
@@ -211,25 +256,35 @@ const MEMBERSHIP: &[Row] = &[
     Row::new("exclude.internal.topics", Kind::Bool, "true")
         .importance(Importance::Medium)
         .doc("Whether a subscription by names that match leaves Kafka's own topics out."),
+    Row::new("internal.leave.group.on.close", Kind::Bool, "true")
+        .doc("Whether a consumer that is closed leaves its group at once, as Kafka Streams' do not; a property that Java keeps to itself. `close_with(..)` says it for one time."),
 ];
 
-const JAVA: &[Row] = &[
+const CALLS: &[Row] = &[
     Row::new("allow.auto.create.topics", Kind::Bool, "true")
         .importance(Importance::Medium)
         .kip(361)
-        .accepted("a consumer never creates topics; create them with the admin client")
-        .doc("Whether asking for a topic may create it."),
+        .doc("Whether brokers that are set so create a topic because it is asked for. Unlike Java's consumer this one asks them to only where the property is set to true, and not by default."),
+    Row::new("default.api.timeout.ms", Kind::Int, "60000")
+        .at_least(0)
+        .unit(Unit::Millis)
+        .importance(Importance::Medium)
+        .kip(266)
+        .doc("How long calls that have no timeout of their own may take; without it, as long as the `Kafka` underneath says."),
+];
+
+const JAVA: &[Row] = &[
     Row::without_default("key.deserializer", Kind::Class)
         .importance(Importance::High)
-        .accepted("records are handed out as bytes")
+        .accepted("records are handed out as bytes; `typed(..)` takes codecs for them")
         .doc("A Java class that reads keys."),
     Row::without_default("value.deserializer", Kind::Class)
         .importance(Importance::High)
-        .accepted("records are handed out as bytes")
+        .accepted("records are handed out as bytes; `typed(..)` takes codecs for them")
         .doc("A Java class that reads values."),
     Row::new("interceptor.classes", Kind::List, "")
-        .refused("they are Java classes")
-        .doc("Java classes that see records before the application does."),
+        .refused("Java classes cannot be loaded; hand an interceptor over with `interceptor(..)`")
+        .doc("Java classes that see records before the application does, and offsets that were committed."),
     Row::new("share.acknowledgement.mode", Kind::String, "implicit")
         .one_of(&["implicit", "explicit"])
         .importance(Importance::Medium)
@@ -245,46 +300,4 @@ const JAVA: &[Row] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)]) -> Result<ConsumerSettings, ConfigError> {
-        let mut properties = Properties::new();
-        for (name, value) in pairs {
-            properties.set(*name, value);
-        }
-        ConsumerSettings::new(&properties)
-    }
-
-    #[test]
-    fn the_defaults_are_javas() {
-        let settings = read(&[("group.id", "g")]).unwrap();
-        assert_eq!(settings.auto_offset_reset, OffsetReset::Latest);
-        assert_eq!(settings.auto_commit_interval, Some(Duration::from_millis(5000)));
-        assert_eq!(settings.isolation, IsolationLevel::ReadUncommitted);
-        assert_eq!((settings.max_poll_records, settings.fetch_min_bytes), (500, 1));
-        assert_eq!((settings.fetch_max_bytes, settings.max_partition_fetch_bytes), (52_428_800, 1_048_576));
-        assert!(settings.check_crcs);
-    }
-
-    #[test]
-    fn without_a_group_nothing_is_committed_in_the_background() {
-        assert_eq!(read(&[]).unwrap().auto_commit_interval, None);
-        let error = read(&[("enable.auto.commit", "true")]).unwrap_err();
-        assert!(error.to_string().contains("`group.id` is not set"), "{error}");
-    }
-
-    #[test]
-    fn wrong_values_and_names_are_told_with_what_is_right() {
-        let error = read(&[("auto.offset.reset", "erliest")]).unwrap_err();
-        assert!(error.to_string().contains("expected earliest, latest, none, or by_duration:"), "{error}");
-        let error = read(&[("max.pol.records", "5")]).unwrap_err();
-        assert!(error.to_string().contains("did you mean `max.poll.records`?"), "{error}");
-        assert!(read(&[("max.poll.records", "0")]).is_err());
-        assert!(read(&[("group.protocol", "consumer")]).is_err());
-        assert!(read(&[("session.timeout.ms", "3000")]).is_err());
-        let error = read(&[("partition.assignment.strategy", "rang")]).unwrap_err();
-        assert!(error.to_string().contains("range, roundrobin"), "{error}");
-        assert!(read(&[("auto.offset.reset", "by_duration:PT1H")]).is_ok());
-    }
-}
+mod tests;

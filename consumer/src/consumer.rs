@@ -8,25 +8,24 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use courant_client::Kafka;
+use courant_client::config::CommonSettings;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use courant_runtime::Task;
 
+use crate::backing::Backing;
 use crate::builder::ConsumerBuilder;
 use crate::config::ConsumerSettings;
 use crate::driver::Driver;
-use crate::error::Error;
-#[cfg(doc)]
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::group::CloseOptions;
+use crate::interceptor::Interceptors;
 use crate::listener::{Calling, Listen};
-use crate::lookup;
 use crate::machine::commit::{CommitId, Offsets, Persistence};
 use crate::machine::fetcher::FetchLimits;
 use crate::machine::group::Group;
 use crate::machine::reading::{Reading, ReadingSettings, SeekTo};
 use crate::machine::reset::{EARLIEST, LATEST, OffsetReset};
-use crate::machine::stretch::ReadRules;
 use crate::machine::subscription::SubscriptionSettings;
 use crate::offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 use crate::shared::Shared;
@@ -77,7 +76,7 @@ use crate::shared::Shared;
 /// hears nothing. [`Consumer::close`] commits what is finished, tells the listener, and says how it went.
 pub struct Consumer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) kafka: Kafka,
+    pub(crate) backing: Backing,
     pub(crate) settings: Arc<ConsumerSettings>,
     /// Contexts and buffers of the codecs: batches are decompressed by the task that polls.
     pub(crate) scratch: CompressionScratch,
@@ -92,28 +91,36 @@ pub struct Consumer {
 impl Consumer {
     /// Starts the settings of a consumer.
     pub fn builder(kafka: &Kafka) -> ConsumerBuilder {
-        ConsumerBuilder::new(kafka)
+        ConsumerBuilder::new(Backing::Cluster(kafka.clone()))
     }
 
     pub(crate) fn spawn(
-        kafka: Kafka,
+        backing: Backing,
         settings: ConsumerSettings,
         assignment: Vec<TopicPartition>,
         group: Option<Group>,
         listener: Option<Arc<dyn Listen>>,
+        interceptors: Option<Interceptors>,
     ) -> Self {
-        let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
+        let mut reading = Reading::new(backing.now(), reading_settings(backing.settings(), &settings));
         reading.assign(assignment);
         reading.group = group;
-        let (shared, settings) = (Arc::new(Shared::new(reading)), Arc::new(settings));
-        let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
-        let task = kafka.world().spawn("courant-consumer", driver.run());
+        let (shared, settings) = (Shared::new(reading, interceptors), Arc::new(settings));
+        let (shared, task) = match &backing {
+            Backing::Cluster(kafka) => {
+                let shared = Arc::new(shared);
+                let driver = Driver::new(Arc::clone(&shared), kafka.clone(), Arc::clone(&settings));
+                (shared, Some(kafka.world().spawn("courant-consumer", driver.run())))
+            }
+            #[cfg(feature = "mock")]
+            Backing::Script(script) => (script.attach(shared), None),
+        };
         Self {
             shared,
-            kafka,
+            backing,
             settings,
             scratch: CompressionScratch::new(),
-            driver: Arc::new(Mutex::new(Some(task))),
+            driver: Arc::new(Mutex::new(task)),
             listener,
             calling: Mutex::new(None),
             is_for_listener: false,
@@ -124,7 +131,7 @@ impl Consumer {
     pub(crate) fn for_listener(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            kafka: self.kafka.clone(),
+            backing: self.backing.clone(),
             settings: Arc::clone(&self.settings),
             scratch: CompressionScratch::new(),
             driver: Arc::clone(&self.driver),
@@ -291,10 +298,9 @@ impl Consumer {
                 Err(error) => Some(Err(error)),
             })
         });
-        lookup::before(&self.kafka, self.deadline(), known, || {
-            late("the position is not known").at(&partition)
-        })
-        .await?
+        self.backing
+            .before(self.deadline(), known, || late("the position is not known").at(&partition))
+            .await?
     }
 
     /// How many records lie between the position and the end of the partition, by what the last fetch said.
@@ -384,8 +390,7 @@ impl Consumer {
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
         let group = self.settings.group.as_deref().ok_or_else(Error::no_group)?;
         let partitions: Vec<TopicPartition> = partitions.into_iter().map(Into::into).collect();
-        let stable = self.settings.isolation == crate::IsolationLevel::ReadCommitted;
-        lookup::committed(&self.kafka, group, &partitions, stable, self.deadline()).await
+        self.backing.committed(&self.settings, group, &partitions, self.deadline()).await
     }
 }
 
@@ -425,8 +430,7 @@ impl Consumer {
         timestamp: UnixMillis,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
         let wanted = partitions.into_iter().map(|partition| (partition.into(), timestamp)).collect();
-        let found =
-            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        let found = self.backing.offsets_by_time(&self.settings, wanted, self.deadline()).await?;
         let offsets = found.into_iter().filter_map(|(partition, listed)| Some((partition, listed?.offset)));
         Ok(offsets.collect())
     }
@@ -434,7 +438,7 @@ impl Consumer {
     /// The first record at or after a time, for each partition; `None` where there is none.
     ///
     /// # Errors
-    /// As [`Consumer::beginning_offsets`].
+    /// [`ErrorKind::InvalidUse`] for a time before 1970; else as [`Consumer::beginning_offsets`].
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -463,12 +467,16 @@ impl Consumer {
         &self,
         times: impl IntoIterator<Item = (P, UnixMillis)>,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>, Error> {
-        let wanted = times
-            .into_iter()
-            .map(|(partition, time)| (partition.into(), UnixMillis(time.0.max(0))))
-            .collect();
-        let found =
-            lookup::offsets_by_time(&self.kafka, wanted, self.settings.isolation, self.deadline()).await?;
+        // Negative ones mean ends of the log to a broker, and would be answered with another thing than was asked for.
+        let time_of = |(partition, time): (P, UnixMillis)| match time.0 {
+            0.. => Ok((partition.into(), time)),
+            before => {
+                let what = format!("the time {before} lies before 1970");
+                Err(Error::new(ErrorKind::InvalidUse, what).at(&partition.into()))
+            }
+        };
+        let wanted = times.into_iter().map(time_of).collect::<Result<_, _>>()?;
+        let found = self.backing.offsets_by_time(&self.settings, wanted, self.deadline()).await?;
         let offsets = found.into_iter().map(|(partition, listed)| {
             let found = listed.map(|listed| OffsetAndTimestamp {
                 offset: listed.offset,
@@ -488,15 +496,12 @@ impl Consumer {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn partitions_for(&self, topic: &str) -> Result<Vec<TopicPartition>, Error> {
-        let topic = self.kafka.cluster().existing_topic(topic, self.deadline()).await?;
-        Ok((0..topic.partition_count())
-            .map(|partition| TopicPartition::new(&*topic.name, partition))
-            .collect())
+        self.backing.partitions_for(topic, self.deadline()).await
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        let now = self.kafka.world().now();
-        now.checked_add(self.kafka.settings().default_api_timeout).unwrap_or(now)
+        let now = self.backing.now();
+        now.checked_add(api_timeout(self.backing.settings(), &self.settings)).unwrap_or(now)
     }
 }
 
@@ -523,9 +528,8 @@ impl Consumer {
     /// Waits until the driver has come to its end.
     pub(crate) async fn join(&self, deadline: Instant) -> Result<(), Error> {
         let ended = poll_fn(|cx| self.shared.poll_until(cx, Reading::close_result));
-        let result =
-            lookup::before(&self.kafka, deadline, ended, || late("the consumer was not closed in time"))
-                .await?;
+        let late = || late("the consumer was not closed in time");
+        let result = self.backing.before(deadline, ended, late).await?;
         let task = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut task) = task {
             // It has nothing left to do, so this does not wait; a panic in it was reported by the runtime.
@@ -544,10 +548,14 @@ impl Drop for Consumer {
         if self.is_for_listener {
             return;
         }
-        let now = self.kafka.world().now();
-        let deadline = now.checked_add(self.kafka.settings().request_timeout).unwrap_or(now);
+        let now = self.backing.now();
+        let deadline = now.checked_add(self.backing.settings().request_timeout).unwrap_or(now);
         self.shared.reading().abandon(deadline, self.leaves_by_default());
         self.shared.kick_driver();
+        #[cfg(feature = "mock")]
+        if let Backing::Script(script) = &self.backing {
+            script.play(&self.shared);
+        }
     }
 }
 
@@ -598,14 +606,18 @@ pub(crate) fn late(what: &str) -> Error {
     )
 }
 
-fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettings {
-    let common = kafka.settings();
+/// `default.api.timeout.ms`: the consumer's own, or that of its `Kafka`.
+fn api_timeout(common: &CommonSettings, settings: &ConsumerSettings) -> Duration {
+    settings.api_timeout.unwrap_or(common.default_api_timeout)
+}
+
+fn reading_settings(common: &CommonSettings, settings: &ConsumerSettings) -> ReadingSettings {
     ReadingSettings {
         subscription: SubscriptionSettings {
             has_group: settings.group.is_some(),
             reset: settings.auto_offset_reset,
             backoff: common.retry_backoff,
-            unknown_topic_patience: common.default_api_timeout,
+            unknown_topic_patience: api_timeout(common, settings),
         },
         limits: FetchLimits {
             min_bytes: settings.fetch_min_bytes,
@@ -614,20 +626,9 @@ fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettin
             max_wait: settings.fetch_max_wait,
             buffer_bytes: settings.fetch_buffer_bytes,
         },
-        rules: read_rules(settings),
+        rules: settings.read_rules(),
         isolation: settings.isolation,
         auto_commit: settings.auto_commit_interval,
         replica_lease: common.metadata_max_age,
-    }
-}
-
-/// The part of the budget that decompressing may need on top of what was fetched into it.
-const SURPLUS_SHARE: usize = 16;
-
-pub(crate) fn read_rules(settings: &ConsumerSettings) -> ReadRules {
-    ReadRules {
-        check_crcs: settings.check_crcs,
-        max_decompressed_bytes: settings.max_decompressed_batch_bytes,
-        max_surplus_bytes: settings.fetch_buffer_bytes / SURPLUS_SHARE,
     }
 }

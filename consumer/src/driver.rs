@@ -98,6 +98,9 @@ impl Driver {
             let event = poll_fn(|cx| self.poll_event(cx)).await;
             self.handle(event);
         }
+        if let Some(interceptors) = &self.shared.interceptors {
+            interceptors.close();
+        }
         self.shared.wake_application();
         self.links.close(self.kafka.world().now());
     }
@@ -158,7 +161,11 @@ impl Driver {
                 reading.handle_member_answer(now, done, jitter);
             }
         }
+        let taken = reading.commits.take_taken();
         drop(reading);
+        if let Some(interceptors) = &self.shared.interceptors {
+            taken.iter().for_each(|offsets| interceptors.on_commit(offsets));
+        }
         self.shared.wake_application();
     }
 
@@ -198,7 +205,11 @@ impl Driver {
     /// Keeps the topics of the assignment in the metadata, and takes what is known of them already.
     fn follow(&mut self, now: Instant, reading: &mut Reading, topics: &[TopicName]) {
         let names = topics.iter().map(|topic| &**topic);
-        self.lease = (!topics.is_empty()).then(|| self.kafka.cluster().want_existing_topics(names));
+        let cluster = self.kafka.cluster();
+        self.lease = (!topics.is_empty()).then(|| match self.settings.creates_topics {
+            true => cluster.want_topics(names),
+            false => cluster.want_existing_topics(names),
+        });
         let assigned = reading.subscription.topics();
         let views = views(&self.kafka, &assigned);
         // Those that the client has never heard of are on their way.

@@ -3,6 +3,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{Offset, TopicPartition};
 
@@ -89,6 +90,7 @@ struct Repr {
     partition: Option<TopicPartition>,
     offset: Option<Offset>,
     resume_at: Option<Offset>,
+    raw: Option<Bytes>,
     hint: Option<&'static str>,
     retriable: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -135,9 +137,16 @@ impl Error {
     }
 
     /// Where to seek to leave the trouble behind: the first offset after a corrupt batch, or the last one that two
-    /// diverging logs agree on.
+    /// diverging logs agree on. `None` where nothing tells, as with a batch whose header cannot be read and behind which
+    /// nothing was fetched: a seek to the next offset then tries further on.
     pub fn resume_at(&self) -> Option<Offset> {
         self.0.resume_at
+    }
+
+    /// The bytes of the batch that cannot be read, as the broker sent them, header included: to be put aside before a seek
+    /// to [`Self::resume_at`] leaves it behind. They share the memory of what was fetched with it.
+    pub fn raw_batch(&self) -> Option<&Bytes> {
+        self.0.raw.as_ref()
     }
 
     /// What to do or which setting to change, as a sentence without a full stop.
@@ -159,10 +168,17 @@ impl Error {
             partition: None,
             offset: None,
             resume_at: None,
+            raw: None,
             hint: None,
             retriable: false,
             source: None,
         }))
+    }
+
+    /// An error for a [`MockConsumer`](crate::MockConsumer) to return.
+    #[cfg(feature = "mock")]
+    pub fn scripted(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self::new(kind, what)
     }
 
     pub(crate) fn closed() -> Self {
@@ -252,6 +268,12 @@ impl Error {
     #[must_use]
     pub(crate) fn resuming_at(mut self, offset: Offset) -> Self {
         self.edit().resume_at = Some(offset);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_raw(mut self, batch: Bytes) -> Self {
+        self.edit().raw = Some(batch);
         self
     }
 

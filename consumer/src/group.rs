@@ -10,7 +10,6 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::listener::Calling;
-use crate::lookup;
 use crate::machine::group::{Departure, Group};
 use crate::machine::pattern::TopicFilter;
 
@@ -82,7 +81,7 @@ impl Consumer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         self.command(|reading| reading.subscribe(now, topics.into_iter().map(Into::into).collect()))
     }
 
@@ -96,7 +95,7 @@ impl Consumer {
         &self,
         filter: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         self.command(|reading| reading.subscribe_matching(now, TopicFilter(Arc::new(filter))))
     }
 
@@ -118,7 +117,7 @@ impl Consumer {
         self.command(|_| Ok(()))?;
         self.begin_poll();
         let departure = Departure {
-            farewell: self.leaves_by_default(),
+            farewell: self.is_dynamic(),
             reason: "the consumer unsubscribed from all topics",
             deadline: self.deadline(),
         };
@@ -129,8 +128,7 @@ impl Consumer {
             self.shared
                 .poll_until(cx, |reading| (reading.is_closed() || reading.has_departed()).then_some(()))
         });
-        lookup::before(&self.kafka, departure.deadline, left, || late("the group was not left in time"))
-            .await?;
+        self.backing.before(departure.deadline, left, || late("the group was not left in time")).await?;
         told
     }
 
@@ -161,7 +159,7 @@ impl Consumer {
     /// # Cancel safety
     /// As [`Consumer::close`].
     pub async fn close_with(&self, options: CloseOptions) -> Result<(), Error> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         let deadline = now.checked_add(options.timeout).unwrap_or(now);
         let farewell = match options.leave {
             Leave::Default => self.leaves_by_default(),
@@ -178,8 +176,13 @@ impl Consumer {
         self.join(deadline).await.and(told)
     }
 
-    /// A static member stays in its group, so that it finds its partitions when it comes back (KIP-345).
+    /// Whether the end of the consumer is the end of its membership, unless a call says otherwise.
     pub(crate) fn leaves_by_default(&self) -> bool {
+        self.is_dynamic() && self.settings.leaves_group
+    }
+
+    /// A static member stays in its group, so that it finds its partitions when it comes back (KIP-345).
+    fn is_dynamic(&self) -> bool {
         self.settings.group_instance_id.is_none()
     }
 
@@ -205,7 +208,7 @@ impl Consumer {
 
     async fn hear_out(&self, calling: Calling, deadline: Instant) -> Result<(), Error> {
         let late = || late("the rebalance listener did not end in time");
-        lookup::before(&self.kafka, deadline, calling, late).await?.map_err(Error::listener)
+        self.backing.before(deadline, calling, late).await?.map_err(Error::listener)
     }
 
     fn calling(&self) -> MutexGuard<'_, Option<Calling>> {

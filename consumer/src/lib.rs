@@ -18,7 +18,11 @@
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
+//!
+//! Start with [`Consumer`]; settings go by Kafka's names ([`CONSUMER`]) or by type ([`ConsumerBuilder`]). Code that reads is
+//! tested without a broker by a `MockConsumer` (feature `mock`), which plays the driver and all brokers for the same machines.
 pub mod assignor;
+mod backing;
 mod builder;
 mod calls;
 mod config;
@@ -27,11 +31,15 @@ mod driver;
 mod error;
 mod event;
 mod group;
+mod interceptor;
 mod links;
 mod listener;
 mod lookup;
 mod machine;
 mod members;
+mod metrics;
+#[cfg(feature = "mock")]
+mod mock;
 mod offsets;
 mod poll;
 mod record;
@@ -48,9 +56,13 @@ pub use courant_protocol::types::ConsumerGroupMetadata;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use group::{CloseOptions, Leave};
+pub use interceptor::ConsumerInterceptor;
 pub use listener::{ListenerError, RebalanceListener};
 pub use machine::isolation::IsolationLevel;
 pub use machine::reset::OffsetReset;
+pub use metrics::ConsumerMetrics;
+#[cfg(feature = "mock")]
+pub use mock::{MockConsumer, MockRecord};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;

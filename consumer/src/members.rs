@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use courant_client::{CoordinatorKind, Metadata};
 use courant_membership::classic::ClassicRequest;
+use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::TopicName;
 
 use crate::assignor::GroupCluster;
@@ -103,6 +104,21 @@ impl Reading {
             }
             done => done,
         };
+        match &done {
+            CallDone::Join(_, answer) => {
+                // A first half that asks for the second is no failure (KIP-394).
+                let good = [ErrorCode::NONE, ErrorCode::MEMBER_ID_REQUIRED];
+                let is_good =
+                    answer.as_ref().is_ok_and(|answer| good.contains(&ErrorCode(answer.error_code)));
+                self.counts.joined(now, !is_good);
+            }
+            CallDone::Sync(_, answer) => {
+                let is_good = answer.as_ref().is_ok_and(|answer| answer.error_code == ErrorCode::NONE.0);
+                self.counts.synced(now, !is_good);
+            }
+            CallDone::Heartbeat(..) => self.counts.beaten(now),
+            _ => {}
+        }
         let Some(group) = &mut self.group else { return };
         let classic = &mut group.classic;
         match done {

@@ -4,9 +4,9 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use courant_protocol::types::TopicPartition;
-use courant_runtime::World;
 
-use crate::consumer::{Consumer, read_rules};
+use crate::backing::Backing;
+use crate::consumer::Consumer;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -14,7 +14,6 @@ use crate::event::Event;
 use crate::listener::Change;
 #[cfg(doc)]
 use crate::listener::RebalanceListener;
-use crate::machine::group::Group;
 use crate::machine::position::Token;
 use crate::machine::reading::{Reading, Turn};
 use crate::machine::stretch::{Slice, Taken};
@@ -105,9 +104,9 @@ impl Consumer {
     /// ```
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.poll_calling(cx)).await?;
-        let poll = self.begin_poll();
-        let _idle = self.wait_begins();
-        poll_fn(|cx| self.poll_event(cx, poll)).await
+        let mut poll = self.begin_poll();
+        let _waiting = self.wait_begins();
+        poll_fn(|cx| self.poll_event(cx, &mut poll)).await
     }
 
     /// The records one by one, as values of their own.
@@ -147,16 +146,16 @@ impl Consumer {
         reading.give_back();
         let poll = reading.begin_poll();
         self.tell_of_room(&mut reading);
-        if reading.group.is_some() && reading.begin_group_poll(self.kafka.world().now()) {
+        if reading.group.is_some() && reading.begin_group_poll(self.backing.now()) {
             self.shared.kick_driver();
         }
         poll
     }
 
     /// The application waits; when what is returned is dropped it does so no more.
-    fn wait_begins(&self) -> Option<Waiting> {
-        let subscribed = self.shared.reading().group.as_ref().is_some_and(Group::is_subscribed);
-        subscribed.then(|| Waiting { shared: Arc::clone(&self.shared), world: self.kafka.world().clone() })
+    fn wait_begins(&self) -> Waiting {
+        self.shared.reading().counts.poll_begins(self.backing.now());
+        Waiting { shared: Arc::clone(&self.shared), backing: self.backing.clone() }
     }
 
     /// Begins a call of the listener; the next poll waits for it.
@@ -176,9 +175,9 @@ impl Consumer {
         Poll::Ready(done.map_err(Error::listener))
     }
 
-    fn poll_event(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Event>, Error>> {
+    fn poll_event(&mut self, cx: &Context<'_>, poll: &mut u64) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
-        let rules = read_rules(&self.settings);
+        let rules = self.settings.read_rules();
         while taken.has_room(self.settings.max_poll_records, &rules) {
             match self.poll_next(cx, taken.records == 0) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
@@ -196,14 +195,20 @@ impl Consumer {
                 Poll::Pending => break,
             }
         }
-        let receipt = Some((Arc::clone(&self.shared), poll));
+        if !self.intercept(&mut taken) {
+            *poll = self.begin_poll();
+            // Nobody wakes the task for what lies ready already.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let receipt = Some((Arc::clone(&self.shared), *poll));
         Poll::Ready(Ok(Some(Event::Batch(Batch::new(taken.slices, taken.records, receipt)))))
     }
 
     /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
     /// when there is something.
     fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
-        let now = self.kafka.world().now();
+        let now = self.backing.now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
                 return Some((Ok(None), None));
@@ -235,7 +240,9 @@ impl Consumer {
         let max_records = self.settings.max_poll_records;
         let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
         let mut reading = self.shared.reading();
-        if !reading.end_turn(turn, taken.bytes - bytes, error) {
+        if reading.end_turn(turn, taken.bytes - bytes, error) {
+            reading.counts.handed_out(taken.records - records, taken.bytes - bytes);
+        } else {
             taken.slices.truncate(slices);
             (taken.records, taken.bytes) = (records, bytes);
         }
@@ -258,13 +265,26 @@ impl Consumer {
             let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
             let mut taken = Taken::default();
             self.read(turn, &mut taken);
+            if taken.records > 0 && !self.intercept(&mut taken) {
+                self.begin_poll();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if taken.records > 0 {
                 let mut reading = self.shared.reading();
                 reading.note_streamed(&partition, token, before);
-                reading.end_group_poll(self.kafka.world().now());
+                reading.end_group_poll(self.backing.now());
                 return Poll::Ready(Ok(Some((taken.slices, token))));
             }
         }
+    }
+
+    /// Lets interceptors see what was taken; false if they left nothing.
+    fn intercept(&self, taken: &mut Taken) -> bool {
+        if let Some(interceptors) = &self.shared.interceptors {
+            interceptors.on_consume(taken);
+        }
+        taken.records > 0
     }
 
     /// Tells the driver where it waits for room.
@@ -291,11 +311,14 @@ pub(crate) type TakenSlices = (Vec<Slice>, Token);
 /// The application waits in a poll as long as this lives.
 struct Waiting {
     shared: Arc<Shared>,
-    world: World,
+    backing: Backing,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.shared.reading().end_group_poll(self.world.now());
+        let now = self.backing.now();
+        let mut reading = self.shared.reading();
+        reading.counts.poll_ends(now);
+        reading.end_group_poll(now);
     }
 }

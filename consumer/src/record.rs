@@ -53,7 +53,7 @@ impl Batch {
         Self { slices, records, receipt, went_through: AtomicBool::new(false) }
     }
 
-    /// How many records there are; at least one.
+    /// How many records there are; at least one, as a poll hands it out.
     pub fn len(&self) -> usize {
         self.records
     }
@@ -67,6 +67,56 @@ impl Batch {
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter { batch: self, next: 0, current: None, left: 0 }
+    }
+
+    /// Leaves out the records that `keep` says no to; nothing is copied. They count as handed out nevertheless:
+    /// [`Consumer::commit`](crate::Consumer::commit) passes them, [`Self::next_offsets`] speaks of those that are left.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let mock = courant_broker_mock::MockCluster::builder().brokers(3).topic("orders", 2).build()?;
+    /// # let mut writer = courant_protocol::record::BatchWriter::new(Default::default(), Default::default());
+    /// # writer.append(7.into(), Some(b"42"), Some(b"open"), courant_protocol::record::NO_HEADERS)?;
+    /// # writer.append(8.into(), Some(b"42"), Some(b"paid"), courant_protocol::record::NO_HEADERS)?;
+    /// # let sealed = writer.seal(Default::default(), None, &mut Default::default())?;
+    /// # mock.append_raw("orders", 0, sealed.to_bytes(&Default::default()))?;
+    /// # let kafka = courant_client::Kafka::builder().bootstrap(mock.bootstrap()).world(mock.world()).connect().await?;
+    /// # use courant_consumer::Consumer;
+    /// # let mut orders = Consumer::builder(&kafka).assign([("orders", 0)]).auto_offset_reset("earliest").start().await?;
+    /// let mut batch = orders.poll().await?.ok_or("the consumer is open")?;
+    /// batch.retain(|record| record.value() == Some(b"paid"));
+    /// assert_eq!(batch.iter().map(|record| record.offset().0).collect::<Vec<_>>(), [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(&Record<'_>) -> bool) {
+        let mut kept = Vec::with_capacity(self.slices.len());
+        for slice in &self.slices {
+            let mut records = slice.records.iter_from(slice.from);
+            let mut begins_new = true;
+            for _ in 0..slice.count {
+                let from = records.mark(&slice.records);
+                let Some(Ok(view)) = records.next() else { break };
+                if !keep(&Record { slice, view }) {
+                    begins_new = true;
+                    continue;
+                }
+                if std::mem::take(&mut begins_new) {
+                    kept.push(Slice { from, count: 0, ..slice.clone() });
+                }
+                if let Some(run) = kept.last_mut() {
+                    run.count += 1;
+                }
+            }
+        }
+        self.records = kept.iter().map(|slice| slice.count).sum();
+        self.slices = kept;
+    }
+
+    pub(crate) fn into_slices(mut self) -> (Vec<Slice>, usize) {
+        (std::mem::take(&mut self.slices), self.records)
     }
 
     /// The partitions that there are records of, and where each one's reading goes on after this batch.

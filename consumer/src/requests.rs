@@ -125,7 +125,7 @@ pub(crate) fn fetch_answer(response: FetchResponse, version: i16) -> FetchAnswer
     FetchAnswer {
         error: ErrorCode(response.error_code),
         session_id: response.session_id,
-        throttled: response.throttle_time_ms > 0,
+        throttle_time_ms: response.throttle_time_ms,
         partitions,
     }
 }

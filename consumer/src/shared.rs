@@ -2,6 +2,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::interceptor::Interceptors;
 use crate::machine::reading::Reading;
 
 /// The state of a consumer behind its lock.
@@ -9,6 +10,11 @@ use crate::machine::reading::Reading;
 pub(crate) struct Shared {
     reading: Mutex<Reading>,
     waiting: Mutex<Waiting>,
+    /// Called outside of the locks.
+    pub(crate) interceptors: Option<Interceptors>,
+    /// What plays the driver, where there is none.
+    #[cfg(feature = "mock")]
+    pub(crate) script: Option<std::sync::Arc<crate::mock::Script>>,
 }
 
 #[derive(Debug, Default)]
@@ -21,8 +27,17 @@ struct Waiting {
 }
 
 impl Shared {
-    pub(crate) fn new(reading: Reading) -> Self {
-        Self { reading: Mutex::new(reading), waiting: Mutex::default() }
+    pub(crate) fn new(mut reading: Reading, interceptors: Option<Interceptors>) -> Self {
+        if interceptors.is_some() {
+            reading.commits.keep_taken();
+        }
+        Self {
+            reading: Mutex::new(reading),
+            waiting: Mutex::default(),
+            interceptors,
+            #[cfg(feature = "mock")]
+            script: None,
+        }
     }
 
     /// The state. Nobody holds it while waiting for anything.
@@ -40,6 +55,10 @@ impl Shared {
         cx: &Context<'_>,
         look: impl FnOnce(&mut Reading) -> Option<T>,
     ) -> Poll<T> {
+        #[cfg(feature = "mock")]
+        if let Some(script) = &self.script {
+            script.play(self);
+        }
         let mut reading = self.reading();
         if let Some(found) = look(&mut reading) {
             return Poll::Ready(found);

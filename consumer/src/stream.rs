@@ -107,7 +107,7 @@ impl Stream for RecordStream<'_> {
 impl Drop for RecordStream<'_> {
     fn drop(&mut self) {
         self.note_progress();
-        let now = self.consumer.kafka.world().now();
+        let now = self.consumer.backing.now();
         let mut reading = self.consumer.shared().reading();
         reading.give_back();
         reading.end_group_poll(now);

@@ -6,10 +6,12 @@ mod world;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use batches::Spec;
 use courant_broker_mock::{Fault, MockCluster};
+use courant_consumer::{Batch, CloseOptions, ConsumerInterceptor, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use futures_util::StreamExt;
@@ -64,6 +66,43 @@ fn polls_that_are_dropped_lose_and_repeat_no_record() {
                 }
             }
             assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {steps} steps");
+        });
+    }
+}
+
+/// Leaves out every third record, and notes what it was shown.
+#[derive(Default)]
+struct Picky(Mutex<Vec<i64>>);
+
+impl ConsumerInterceptor for Picky {
+    fn on_consume(&self, records: &mut Batch) {
+        self.0.lock().unwrap().extend(records.iter().map(|record| record.offset().0));
+        records.retain(|record| record.offset().0 % 3 != 0);
+    }
+}
+
+#[test]
+fn polls_that_are_dropped_show_interceptors_no_record_twice_and_none_too_few() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            let kafka = connect(&cluster).await;
+            let picky = Arc::new(Picky::default());
+            // One record a poll: where it is left out, the poll goes on.
+            let builder = reader(&kafka).max_poll_records(1).interceptor(Arc::clone(&picky));
+            let mut consumer = builder.start().await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < 40 {
+                match drop_after(steps, consumer.poll()).await {
+                    Some(batch) => {
+                        got.extend(places(&batch.unwrap().unwrap()).into_iter().map(|(_, offset)| offset))
+                    }
+                    None => kafka.world().sleep(ms(1)).await,
+                }
+            }
+            assert_eq!(got, (0..60).filter(|offset| offset % 3 != 0).collect::<Vec<_>>());
+            assert_eq!(*picky.0.lock().unwrap(), (0..60).collect::<Vec<_>>(), "dropped after {steps} steps");
         });
     }
 }
@@ -237,7 +276,11 @@ fn leaving_that_is_dropped_goes_on() {
             leaving.owned.clear();
             leaving.run(ms(10_000)).await;
             assert_eq!(leaving.owned.len(), 3);
-            drop_after(steps, leaving.consumer.close(ms(10_000))).await;
+            drop_after(
+                steps,
+                leaving.consumer.close_with(CloseOptions::within(ms(10_000)).leave(Leave::Leave)),
+            )
+            .await;
             kafka.world().sleep(ms(1_000)).await;
             assert_eq!(cluster.group("g").unwrap().members, [], "dropped after {steps} steps");
             leaving.consumer.close(ms(10_000)).await.unwrap();

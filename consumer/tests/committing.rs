@@ -82,6 +82,23 @@ fn a_commit_that_arrives_after_it_was_given_up_does_not_have_the_last_word() {
 }
 
 #[test]
+fn offsets_that_a_transaction_is_about_to_commit_are_waited_for() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let earlier = reader(&kafka).group("g").start().await.unwrap();
+        earlier.commit_offsets([(("a", 0), 6)]).await.unwrap();
+        cluster.inject(Fault::on(ApiKey::OffsetFetch).times(3).error(ErrorCode::UNSTABLE_OFFSET_COMMIT));
+        let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+        assert_eq!(poll(&mut consumer).await.unwrap(), [6, 7, 8, 9], "neither an error nor a reset");
+        cluster.inject(Fault::on(ApiKey::OffsetFetch).error(ErrorCode::UNSTABLE_OFFSET_COMMIT));
+        let committed = consumer.committed([("a", 0)]).await.unwrap();
+        assert_eq!(committed[&TopicPartition::new("a", 0)].clone().unwrap().offset, Offset(6));
+    });
+}
+
+#[test]
 fn a_slow_older_commit_is_never_overtaken() {
     run(async {
         let cluster = cluster(|builder| builder);
@@ -178,6 +195,33 @@ fn closing_commits_finished_records_and_not_a_batch_that_was_left_half_way() {
         }
         whole.close(ms(5000)).await.unwrap();
         assert_eq!(cluster.committed("whole", "a", 0), Some(Offset(4)));
+    });
+}
+
+#[test]
+fn closing_says_its_last_commit_once_and_tells_what_became_of_it() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        for by_hand in [true, false] {
+            let group = if by_hand { "hand" } else { "member" };
+            let builder = Consumer::builder(&kafka).group(group).auto_offset_reset("earliest");
+            let builder = if by_hand { builder.assign([("a", 0)]) } else { builder.subscribe(["a"]) };
+            let mut consumer = builder.start().await.unwrap();
+            assert_eq!(poll(&mut consumer).await.unwrap().len(), 10);
+            let before = commits(&cluster).len();
+            consumer.close(ms(5_000)).await.unwrap();
+            let told = offsets(&commits(&cluster)[before..]);
+            assert_eq!(told.iter().filter(|(offset, _)| *offset == 10).count(), 1, "{told:?}");
+            assert_eq!(cluster.committed(group, "a", 0), Some(Offset(10)));
+        }
+
+        cluster.inject(Fault::on(ApiKey::OffsetCommit).always().error(ErrorCode::GROUP_AUTHORIZATION_FAILED));
+        let mut refused = reader(&kafka).group("refused").start().await.unwrap();
+        poll(&mut refused).await.unwrap();
+        let error = refused.close(ms(5_000)).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::GROUP_AUTHORIZATION_FAILED));
     });
 }
 

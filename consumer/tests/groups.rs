@@ -80,6 +80,28 @@ fn cooperative_members_keep_what_stays_theirs() {
 }
 
 #[test]
+fn what_is_kept_in_a_cooperative_rebalance_stays_paused_and_what_is_new_is_not() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let cooperative = || member(&kafka).assignors([Assignor::CooperativeSticky]);
+        let mut first = Seat::take(cooperative()).await;
+        let mut second = Seat::take(cooperative()).await;
+        together([&mut first, &mut second], ms(15_000)).await;
+        let (kept, came) = (a(first.owns()), a(second.owns()));
+        first.consumer.pause(kept.clone()).unwrap();
+        second.consumer.close(ms(5_000)).await.unwrap();
+        first.run(ms(10_000)).await;
+        assert_eq!((first.owns().len(), first.consumer.paused()), (3, kept));
+        written(&cluster);
+        first.run(ms(10_000)).await;
+        let mut read: Vec<_> = first.records.iter().map(|(partition, _)| *partition).collect();
+        read.dedup();
+        assert_eq!(a(read), came);
+    });
+}
+
+#[test]
 fn a_member_whose_session_ended_hears_that_all_is_lost_and_commits_nothing() {
     run(async {
         let cluster = cluster(|builder| builder);
@@ -515,6 +537,23 @@ fn old_brokers_are_joined_in_their_versions() {
         let mut named = Seat::take(member(&kafka).group_instance_id("one")).await;
         let error = named.consumer.next_event().await.unwrap_err();
         assert!(error.to_string().contains("GroupInstanceId"), "{error}");
+    });
+}
+
+#[test]
+fn kafkas_own_topics_match_only_where_that_was_said() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("__consumer_offsets", 1));
+        let kafka = connect(&cluster).await;
+        for excluded in [true, false] {
+            let matching = courant_consumer::Consumer::builder(&kafka).group(format!("g{excluded}"));
+            let matching = matching.subscribe_matching(|_| true).set("exclude.internal.topics", excluded);
+            let mut seat = Seat::take(matching.auto_commit(false)).await;
+            seat.run(ms(5_000)).await;
+            let all = seat.consumer.subscription();
+            assert_eq!(all.contains(&"__consumer_offsets".into()), !excluded, "{all:?}");
+            assert!(all.contains(&"a".into()));
+        }
     });
 }
 

@@ -281,6 +281,8 @@ fn offsets_are_looked_up_by_time_and_at_the_ends() {
         let first = found[&TopicPartition::new("a", 0)].unwrap();
         assert_eq!((first.offset, first.timestamp), (Offset(3), UnixMillis(1000)));
         assert_eq!(found[&TopicPartition::new("a", 1)], None);
+        let before = consumer.offsets_for_times([(("a", 0), UnixMillis(-1))]).await.unwrap_err();
+        assert_eq!(before.kind(), ErrorKind::InvalidUse, "no end of the log");
         assert_eq!(consumer.partitions_for("a").await.unwrap().len(), 3);
     });
 }
@@ -380,6 +382,50 @@ fn a_topic_that_comes_into_being_later_is_read_and_one_that_never_does_is_told()
         cluster.append_raw("late", 0, Spec::at(0).records(2).bytes()).unwrap();
         assert_eq!(poll(&mut consumer).await.unwrap(), [0, 1]);
     });
+}
+
+#[test]
+fn a_name_that_no_topic_can_have_is_told_at_once() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(1).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).assign([("not a topic", 0)]).start().await.unwrap();
+        let started = kafka.world().now();
+        let (mut read, mut told) = (Vec::new(), Vec::new());
+        while read.is_empty() || told.is_empty() {
+            match poll(&mut consumer).await {
+                Ok(offsets) => read.extend(offsets),
+                Err(error) => told.push(error),
+            }
+        }
+        assert_eq!((read, told.len()), (vec![0], 1));
+        assert_eq!(told[0].code(), Some(ErrorCode::INVALID_TOPIC_EXCEPTION), "{}", told[0]);
+        assert!(told[0].to_string().contains("not a topic"), "{}", told[0]);
+        assert!(kafka.world().now() < started + ms(5_000));
+    });
+}
+
+#[test]
+fn a_leader_that_is_behind_or_ahead_is_waited_for_and_nothing_is_reset() {
+    for code in [
+        ErrorCode::FENCED_LEADER_EPOCH,
+        ErrorCode::UNKNOWN_LEADER_EPOCH,
+        ErrorCode::OFFSET_NOT_AVAILABLE,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+        ErrorCode::REPLICA_NOT_AVAILABLE,
+    ] {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            cluster.append_raw("a", 0, Spec::at(0).records(4).bytes()).unwrap();
+            let kafka = connect(&cluster).await;
+            let mut consumer = reader(&kafka).max_poll_records(2).start().await.unwrap();
+            consumer.seek(("a", 0), 2).unwrap();
+            cluster.inject(Fault::on(ApiKey::Fetch).times(3).error(code));
+            assert_eq!(poll(&mut consumer).await.unwrap(), [2, 3], "{code}");
+        });
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("fetch.buffer.bytes", "name", "", "a bound of memory that Java has not"),
     ("group.protocol", "valid", "(case insensitive) [classic, consumer]", "it is the same but for the case"),
     ("heartbeat.interval.ms", "valid", "[1,...]", "without time in between nothing else would be done"),
+    ("internal.leave.group.on.close", "name", "", "Java keeps it to itself, and to Kafka Streams"),
     (
         "isolation.level",
         "valid",

@@ -23,6 +23,8 @@ pub(super) const VERSIONS: VersionRange = VersionRange::new(0, 13);
 pub(super) const TOPIC_OPERATIONS: i32 = 3576;
 /// What anybody may do with the cluster.
 pub(super) const CLUSTER_OPERATIONS: i32 = 8096;
+/// The topics that brokers keep for themselves (Kafka's `Topic.INTERNAL_TOPICS`).
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 /// Operations were not asked for.
 pub(super) const NOT_ASKED: i32 = i32::MIN;
 
@@ -143,6 +145,7 @@ fn describe(cluster: &Cluster, topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: topic.id,
+        is_internal: INTERNAL_TOPICS.contains(&&*topic.name),
         partitions: (0..)
             .zip(&topic.partitions)
             .map(|(index, state)| partition(cluster, index, state))

@@ -78,7 +78,8 @@ const PRODUCER: &[&str] = &[
     "value.serializer",
 ];
 
-/// The names of Kafka 4.3's `ConsumerConfig` that the common table does not have.
+/// The names of Kafka 4.3's `ConsumerConfig` that the common table does not have, one that it keeps to itself, and two of
+/// ours.
 const CONSUMER: &[&str] = &[
     "allow.auto.create.topics",
     "auto.commit.interval.ms",
@@ -87,6 +88,7 @@ const CONSUMER: &[&str] = &[
     "client.rack",
     "enable.auto.commit",
     "exclude.internal.topics",
+    "fetch.buffer.bytes",
     "fetch.max.bytes",
     "fetch.max.wait.ms",
     "fetch.min.bytes",
@@ -96,8 +98,10 @@ const CONSUMER: &[&str] = &[
     "group.remote.assignor",
     "heartbeat.interval.ms",
     "interceptor.classes",
+    "internal.leave.group.on.close",
     "isolation.level",
     "key.deserializer",
+    "max.decompressed.batch.bytes",
     "max.partition.fetch.bytes",
     "max.poll.interval.ms",
     "max.poll.records",

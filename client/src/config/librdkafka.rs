@@ -110,6 +110,7 @@ fn credentials(given: &Properties) -> Translation {
 
 // tidy: one table
 const RENAMED: &[Foreign] = &[
+    is("auto.commit.enable", "enable.auto.commit"),
     is("compression.codec", "compression.type"),
     Foreign { name: "compression.level", meaning: Meaning::Level },
     is("fetch.message.max.bytes", "max.partition.fetch.bytes"),
@@ -122,6 +123,7 @@ const RENAMED: &[Foreign] = &[
     written("partitioner", "partitioner.class", partitioner),
     written("queue.buffering.max.kbytes", "buffer.memory", kibibytes),
     written("queue.buffering.max.ms", "linger.ms", whole_millis),
+    written("queued.max.messages.kbytes", "fetch.buffer.bytes", kibibytes),
     is("request.required.acks", "acks"),
     is("sasl.mechanisms", "sasl.mechanism"),
     is("sasl.oauthbearer.client.id", "sasl.oauthbearer.client.credentials.client.id"),
@@ -153,6 +155,16 @@ const WITHOUT_COUNTERPART: &[Foreign] = &[
         Owner::Connection,
         "this is not librdkafka; Cargo's features choose the codecs",
     ),
+    nothing(
+        "consume.callback.max.messages",
+        Owner::Consumer,
+        "max.poll.records bounds what a poll hands out",
+    ),
+    nothing(
+        "coordinator.query.interval.ms",
+        Owner::Consumer,
+        "the coordinator is looked for when somebody needs it",
+    ),
     nothing("debug", Owner::Connection, LOG),
     nothing(
         "delivery.report.only.error",
@@ -160,13 +172,22 @@ const WITHOUT_COUNTERPART: &[Foreign] = &[
         "drop the delivery future of a record to hear nothing of it",
     ),
     nothing(
+        "enable.auto.offset.store",
+        Owner::Consumer,
+        "auto-commit commits what was handed out before the current poll; set enable.auto.commit to false to commit by hand",
+    ),
+    nothing(
         "enable.gapless.guarantee",
         Owner::Producer,
         "a record that fails is told by its delivery future",
     ),
+    nothing("enable.partition.eof", Owner::Consumer, "`current_lag(..)` is 0 at the end of a partition"),
     nothing("enable.random.seed", Owner::Connection, "randomness comes from the client's `World`"),
     nothing("enable.sasl.oauthbearer.unsecure.jwt", Owner::Connection, OAUTH),
     nothing("enable.ssl.certificate.verification", Owner::Connection, TLS),
+    nothing("fetch.error.backoff.ms", Owner::Consumer, "retry.backoff.ms says when a fetch is tried again"),
+    nothing("fetch.queue.backoff.ms", Owner::Consumer, "a fetch is sent as soon as there is room for it"),
+    nothing("group.protocol.type", Owner::Consumer, "the members of its group are consumers"),
     nothing("https.ca.location", Owner::Connection, TLS),
     nothing("https.ca.pem", Owner::Connection, TLS),
     nothing(
@@ -179,6 +200,9 @@ const WITHOUT_COUNTERPART: &[Foreign] = &[
     nothing("log.thread.name", Owner::Connection, LOG),
     nothing("log_level", Owner::Connection, LOG),
     nothing("message.copy.max.bytes", Owner::Producer, "every record is copied once, into its batch"),
+    nothing("offset.store.method", Owner::Consumer, OFFSETS),
+    nothing("offset.store.path", Owner::Consumer, OFFSETS),
+    nothing("offset.store.sync.interval.ms", Owner::Consumer, OFFSETS),
     nothing("plugin.library.paths", Owner::Connection, "no libraries are loaded"),
     nothing("produce.offset.report", Owner::Producer, "each delivery tells its offset"),
     nothing(
@@ -187,6 +211,11 @@ const WITHOUT_COUNTERPART: &[Foreign] = &[
         "max.in.flight.requests.per.connection bounds what is on its way",
     ),
     nothing("queue.buffering.max.messages", Owner::Producer, "buffer.memory bounds the buffer, in bytes"),
+    nothing(
+        "queued.min.messages",
+        Owner::Consumer,
+        "fetch.buffer.bytes bounds what is fetched ahead, in bytes",
+    ),
     nothing("queuing.strategy", Owner::Producer, "records keep their order"),
     nothing("receive.message.max.bytes", Owner::Connection, "answers are bounded by what they answer"),
     nothing("reconnect.backoff.jitter.ms", Owner::Connection, "reconnect.backoff.ms has a jitter of its own"),
@@ -241,6 +270,7 @@ const CALLBACKS: &[Foreign] = &[
     nothing("background_event_cb", Owner::Connection, CALLBACK),
     nothing("closesocket_cb", Owner::Connection, WORLD),
     nothing("connect_cb", Owner::Connection, WORLD),
+    nothing("consume_cb", Owner::Consumer, "`poll()`, `stream()` and `next_event()` hand records out"),
     nothing("default_topic_conf", Owner::Connection, "topics have no configurations of their own"),
     nothing("dr_cb", Owner::Producer, CALLBACK),
     nothing("dr_msg_cb", Owner::Producer, CALLBACK),
@@ -251,8 +281,18 @@ const CALLBACKS: &[Foreign] = &[
     nothing("msg_order_cmp", Owner::Producer, "records keep their order"),
     nothing("oauthbearer_token_refresh_cb", Owner::Connection, OAUTH),
     nothing("opaque", Owner::Connection, CALLBACK),
+    nothing(
+        "offset_commit_cb",
+        Owner::Consumer,
+        "commits tell their results, and `interceptor(..)` hears of all of them",
+    ),
     nothing("open_cb", Owner::Connection, WORLD),
     nothing("partitioner_cb", Owner::Producer, "hand one over with `partitioner(..)`"),
+    nothing(
+        "rebalance_cb",
+        Owner::Consumer,
+        "hand a listener over with `rebalance_listener(..)`, or ask for `next_event()`",
+    ),
     nothing("resolve_cb", Owner::Connection, WORLD),
     nothing("socket_cb", Owner::Connection, WORLD),
     nothing("ssl.certificate.verify_cb", Owner::Connection, TLS),
@@ -285,6 +325,7 @@ const FAST_REFRESH: &str = "retry.backoff.ms says when metadata is asked for aga
 const KERBEROS: &str = "Kerberos is not supported";
 const LOG: &str = "events go to `tracing`; filter by the targets `courant::…`";
 const OAUTH: &str = "OAUTHBEARER is not supported yet";
+const OFFSETS: &str = "brokers keep the offsets of groups";
 const TLS: &str = "TLS is not supported yet; use security.protocol PLAINTEXT or SASL_PLAINTEXT";
 const VERSIONS: &str = "versions are always negotiated";
 const WORLD: &str = "a `World` brings sockets and names of its own";

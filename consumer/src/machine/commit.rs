@@ -72,6 +72,8 @@ pub(crate) struct Commits {
     backoff: Backoff,
     /// The group rebalances: nothing is sent until that is over.
     held: bool,
+    /// What the coordinator has taken and nobody was told of yet, where somebody wants to be.
+    taken: Option<Vec<Offsets>>,
 }
 
 /// The timer of auto-commit.
@@ -94,7 +96,18 @@ impl Commits {
             auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
             backoff,
             held: false,
+            taken: None,
         }
+    }
+
+    /// Keeps what the coordinator takes for [`Commits::take_taken`].
+    pub(crate) fn keep_taken(&mut self) {
+        self.taken = Some(Vec::new());
+    }
+
+    /// What the coordinator has taken since the last time, one commit after the other.
+    pub(crate) fn take_taken(&mut self) -> Vec<Offsets> {
+        self.taken.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes a commit; its result is fetched by [`Commits::take_result`].
@@ -115,6 +128,28 @@ impl Commits {
             _ => self.push(vec![id], offsets, persistence),
         }
         id
+    }
+
+    /// Takes what a consumer that closes has to say. What is on its way already, and is tried until it is answered, is not
+    /// said twice.
+    pub(crate) fn commit_last(&mut self, finished: Offsets, deadline: Instant) -> CommitId {
+        let news = self.news(finished);
+        let pending = self.queue.iter_mut().rev().chain(self.in_flight.as_mut());
+        // The newest that speaks of any of it: an older one does not have the last word.
+        let newest =
+            pending.into_iter().find(|job| news.keys().any(|partition| job.offsets.contains_key(partition)));
+        let says_all = |job: &&mut Job| {
+            matches!(job.persistence, Persistence::Until(_))
+                && news.iter().all(|(partition, offset)| job.offsets.get(partition) == Some(offset))
+        };
+        if let Some(job) = newest.filter(says_all) {
+            let id = CommitId(self.next_id);
+            self.next_id += 1;
+            self.results.insert(id, None);
+            job.callers.push(id);
+            return id;
+        }
+        self.commit(news, Persistence::Until(deadline))
     }
 
     fn push(&mut self, callers: Vec<CommitId>, offsets: Offsets, persistence: Persistence) {
@@ -263,9 +298,13 @@ impl Commits {
     fn settle(&mut self, job: &mut Job, codes: &BTreeMap<TopicPartition, ErrorCode>) -> Option<Error> {
         let mut worst: Option<Error> = None;
         let offsets = std::mem::take(&mut job.offsets);
+        let mut taken = Offsets::new();
         for (partition, offset) in offsets {
             let error = match codes.get(&partition) {
                 Some(&ErrorCode::NONE) => {
+                    if self.taken.is_some() {
+                        taken.insert(partition.clone(), offset.clone());
+                    }
                     self.committed.insert(partition, offset);
                     continue;
                 }
@@ -282,6 +321,9 @@ impl Commits {
                 worst = Some(error);
             }
             job.offsets.insert(partition, offset);
+        }
+        if let Some(all) = self.taken.as_mut().filter(|_| !taken.is_empty()) {
+            all.push(taken);
         }
         worst
     }

@@ -50,7 +50,7 @@ pub(crate) enum TopicKey {
 pub(crate) struct FetchAnswer {
     pub(crate) error: ErrorCode,
     pub(crate) session_id: i32,
-    pub(crate) throttled: bool,
+    pub(crate) throttle_time_ms: i32,
     pub(crate) partitions: Vec<PartitionAnswer>,
 }
 
@@ -184,6 +184,11 @@ impl Fetcher {
         times.flatten().filter(|at| *at > now).min()
     }
 
+    /// When a broker was last asked.
+    pub(crate) fn sent_at(&self, node: NodeId) -> Option<Instant> {
+        self.brokers.get(&node)?.last_sent
+    }
+
     /// Takes an answer; the arrivals are those partitions' parts that still match what was asked.
     pub(crate) fn handle_answer(&mut self, node: NodeId, answer: FetchAnswer) -> Vec<Arrival> {
         let Some(broker) = self.brokers.get_mut(&node) else { return Vec::new() };
@@ -200,7 +205,8 @@ impl Fetcher {
             })
             .collect();
         let names = named.iter().map(Option::as_ref);
-        if !broker.session.handle_answer(answer.error, answer.session_id, answer.throttled, names) {
+        if !broker.session.handle_answer(answer.error, answer.session_id, answer.throttle_time_ms > 0, names)
+        {
             return Vec::new();
         }
         let mut arrivals = Vec::new();

@@ -9,9 +9,11 @@
 //! | `commit` | in which order offsets reach the coordinator |
 //! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
 //! | `returning` | whether what a group was given before its static leader came back is everything |
+//! | `counts` | how much there was of all that, and how long it took |
 //! | `pattern` | which topics are subscribed to where they are chosen by their names |
 pub(crate) mod buffer;
 pub(crate) mod commit;
+pub(crate) mod counts;
 pub(crate) mod election;
 pub(crate) mod fetch_session;
 pub(crate) mod fetcher;

@@ -10,7 +10,8 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{NodeId, Offset, TopicName, TopicPartition, UnixMillis};
 
 use super::buffer::Buffer;
-use super::commit::{CommitId, CommitRequest, Commits, Persistence};
+use super::commit::{CommitId, CommitRequest, Commits};
+use super::counts::Counts;
 use super::fetcher::{Arrival, FetchAnswer, FetchLimits, FetchPlan, Fetcher};
 use super::group::{Departure, Group};
 use super::isolation::{AbortedTransactions, IsolationLevel};
@@ -41,6 +42,7 @@ pub(crate) struct Reading {
     pub(crate) subscription: Subscription,
     pub(crate) fetcher: Fetcher,
     pub(crate) commits: Commits,
+    pub(crate) counts: Counts,
     buffer: Buffer,
     /// What the last poll handed out, and how much memory it holds.
     handed_out: Vec<(TopicPartition, Token, Position)>,
@@ -99,6 +101,7 @@ impl Reading {
             subscription: Subscription::new(settings.subscription.clone()),
             fetcher: Fetcher::new(settings.limits),
             commits,
+            counts: Counts::default(),
             buffer: Buffer::default(),
             handed_out: Vec::new(),
             held_bytes: 0,
@@ -187,6 +190,13 @@ impl Reading {
         };
         let position = self.position(partition).ok()??;
         Some(u64::try_from(end?.0.saturating_sub(position.offset.0)).unwrap_or(0))
+    }
+
+    /// How many records of the log lie before the position, by the last fetch.
+    pub(crate) fn lead(&self, partition: &TopicPartition) -> Option<u64> {
+        let start = self.subscription.state(partition)?.log.start?;
+        let position = self.position(partition).ok()??;
+        Some(u64::try_from(position.offset.0.saturating_sub(start.0)).unwrap_or(0))
     }
 
     /// The application commits everything that it was given: that is finished now, so that auto-commit does not go back
@@ -391,8 +401,13 @@ impl Reading {
             self.fetcher.hold(node, now + self.settings.subscription.backoff.delay(0, jitter));
             self.wants_metadata |= error.refreshes_metadata();
         }
+        let (throttle_time_ms, sent) = (answer.throttle_time_ms, self.fetcher.sent_at(node));
+        let bytes = answer.partitions.iter().map(|one| one.records.len()).sum();
         for arrival in self.fetcher.handle_answer(node, answer) {
             self.handle_arrival(now, node, arrival, jitter);
+        }
+        if error == ErrorCode::NONE {
+            self.counts.fetched(now, sent, bytes, throttle_time_ms);
         }
     }
 
@@ -448,7 +463,8 @@ impl Reading {
             IsolationLevel::ReadUncommitted => None,
             IsolationLevel::ReadCommitted => Some(AbortedTransactions::new(answer.aborted)),
         };
-        let (stretch, end) = Stretch::new(token, answer.records, aborted, self.settings.rules);
+        let (stretch, end, records) = Stretch::new(token, answer.records, aborted, self.settings.rules);
+        self.counts.arrived(records);
         self.park(&partition, stretch, end, offset, max_bytes);
     }
 
@@ -549,6 +565,7 @@ impl Reading {
             }
         }
         let mut request = self.commits.poll_request(now)?;
+        self.counts.commit_sent(now);
         request.member = self.group.as_ref().map(Group::metadata);
         self.committing_as = request.member.as_ref().map_or(-1, |member| member.generation_id);
         Some(request)
@@ -561,6 +578,7 @@ impl Reading {
         answer: Result<BTreeMap<TopicPartition, ErrorCode>, Error>,
         jitter: f64,
     ) {
+        self.counts.commit_answered(now);
         // A topic whose id the coordinator does not know may be another one by now.
         self.wants_metadata |=
             answer.iter().flat_map(BTreeMap::values).any(|code| *code == ErrorCode::UNKNOWN_TOPIC_ID);
@@ -608,8 +626,7 @@ impl Reading {
         self.end = End::Closing(deadline);
         self.depart_by(Departure { farewell, reason: "the consumer is being closed", deadline });
         if self.commits.is_auto() {
-            let finished = self.commits.news(self.subscription.finished());
-            self.last_commit = Some(self.commits.commit(finished, Persistence::Until(deadline)));
+            self.last_commit = Some(self.commits.commit_last(self.subscription.finished(), deadline));
             // Its timer would wake the driver again and again while the last commit is under way.
             self.commits.stop_auto();
         }
@@ -670,7 +687,6 @@ impl Reading {
     }
 
     /// Memory that is parked or handed out.
-    #[cfg(test)]
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.buffer.bytes() + self.held_bytes
     }

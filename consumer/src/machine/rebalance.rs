@@ -178,7 +178,7 @@ impl Reading {
         self.assign(Vec::new());
     }
 
-    pub(super) fn owned(&self) -> Vec<TopicPartition> {
+    pub(crate) fn owned(&self) -> Vec<TopicPartition> {
         self.subscription.iter().map(|(partition, _)| partition.clone()).collect()
     }
 }
@@ -449,7 +449,9 @@ impl Reading {
         let owned = if joins { self.owned() } else { Vec::new() };
         let group = self.group.as_mut()?;
         let protocols = if joins { group.protocols(&owned) } else { Vec::new() };
-        group.classic.poll_request(now, protocols)
+        let request = group.classic.poll_request(now, protocols)?;
+        self.counts.member_sent(now, &request);
+        Some(request)
     }
 
     /// Whether the coordinator should be looked for anew; asking resets it.

@@ -3,7 +3,7 @@
 //! Cost: a batch is checked and decompressed when its first record is asked for, so that what waits stays compressed.
 //! A slice shares the batch's bytes; nothing is allocated or copied per record.
 use bytes::Bytes;
-use courant_protocol::compression::CompressionScratch;
+use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{
     Batch, BatchHeader, BatchRecords, Batches, ReadOptions, RecordError, RecordMark,
@@ -75,6 +75,8 @@ struct Open {
     bytes: usize,
     /// How much more that is than was fetched.
     surplus_bytes: usize,
+    /// As it was fetched.
+    raw: Bytes,
 }
 
 /// Where a stretch ends.
@@ -91,19 +93,19 @@ pub(crate) enum StretchEnd {
 }
 
 impl Stretch {
-    /// Takes the records of a fetch answer. Only headers are looked at.
+    /// Takes the records of a fetch answer; says where they end, and how many there are. Only headers are looked at.
     pub(crate) fn new(
         token: Token,
         bytes: Bytes,
         aborted: Option<AbortedTransactions>,
         rules: ReadRules,
-    ) -> (Self, StretchEnd) {
+    ) -> (Self, StretchEnd, u64) {
         // The checksum is compared when a batch is opened: that error must know where the batch ends.
         let options =
             ReadOptions::default().check_crcs(false).max_decompressed_bytes(rules.max_decompressed_bytes);
         let batches = Batches::new(bytes, options);
-        let end = end_of(batches.clone());
-        (Self { token, batches, aborted, pending: None, open: None, rules }, end)
+        let (end, records) = end_of(batches.clone());
+        (Self { token, batches, aborted, pending: None, open: None, rules }, end, records)
     }
 
     /// The memory that it holds.
@@ -163,7 +165,11 @@ impl Stretch {
                 self.pending = match self.batches.next() {
                     None => return Ok(false),
                     Some(Ok(batch)) => Some(batch),
-                    Some(Err(error)) => return Err(corrupt(partition, *position, None, error)),
+                    Some(Err(error)) => {
+                        let (raw, end) = first_of(self.batches.unreadable());
+                        let end = end.filter(|end| *end > position.offset);
+                        return Err(corrupt(partition, *position, end, raw, error));
+                    }
                 };
             }
             let Some(batch) = self.pending.clone() else { return Ok(false) };
@@ -174,7 +180,8 @@ impl Stretch {
                 self.pending = None;
                 continue;
             }
-            let failed = |error| corrupt(partition, *position, Some(end.offset), error);
+            let failed =
+                |error| corrupt(partition, *position, Some(end.offset), batch.bytes().clone(), error);
             if self.rules.check_crcs {
                 batch.check_crc().map_err(failed)?;
             }
@@ -193,7 +200,8 @@ impl Stretch {
             self.pending = None;
             let bytes = records.body().len();
             let surplus_bytes = bytes.saturating_sub(header.size_bytes);
-            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, surplus_bytes });
+            let raw = batch.bytes().clone();
+            self.open = Some(Open { records, mark: RecordMark::default(), end, bytes, surplus_bytes, raw });
             return Ok(true);
         }
     }
@@ -241,7 +249,10 @@ impl Open {
                     self.mark = before;
                     return Ok(slice);
                 }
-                Some(Err(error)) => return Err(corrupt(partition, *position, Some(self.end.offset), error)),
+                Some(Err(error)) => {
+                    let end = Some(self.end.offset);
+                    return Err(corrupt(partition, *position, end, self.raw.clone(), error));
+                }
                 None => {
                     *position = self.end;
                     return Ok(slice);
@@ -253,35 +264,59 @@ impl Open {
     }
 }
 
-/// The end of the last whole batch, by headers alone.
-fn end_of(mut batches: Batches) -> StretchEnd {
-    let mut end = StretchEnd::Empty;
+/// The end of the last whole batch, and how many records there are, by headers alone.
+fn end_of(mut batches: Batches) -> (StretchEnd, u64) {
+    let (mut end, mut records) = (StretchEnd::Empty, 0_u64);
     for batch in batches.by_ref() {
-        match batch {
-            Ok(batch) => end = StretchEnd::At(Offset(batch.header().last_offset.0.saturating_add(1))),
-            // What cannot be read is an error when the position comes to it.
-            Err(_) => {
-                return if end == StretchEnd::Empty { StretchEnd::Unreadable } else { end };
-            }
+        // What cannot be read is an error when the position comes to it.
+        let Ok(batch) = batch else {
+            return (if end == StretchEnd::Empty { StretchEnd::Unreadable } else { end }, records);
+        };
+        let header = batch.header();
+        end = StretchEnd::At(Offset(header.last_offset.0.saturating_add(1)));
+        if !header.attributes.is_control() {
+            records = records.saturating_add(u64::try_from(header.count).unwrap_or(0));
         }
     }
     match (end, batches.incomplete_batch_bytes()) {
-        (StretchEnd::Empty, Some(size)) => StretchEnd::TooSmall(size),
-        (end, _) => end,
+        (StretchEnd::Empty, Some(size)) => (StretchEnd::TooSmall(size), records),
+        (end, _) => (end, records),
     }
 }
 
+/// The first batch of these bytes, whose header cannot be, as far as its length can be believed, and the first offset of the
+/// one behind it, where that was fetched as well.
+fn first_of(bytes: &Bytes) -> (Bytes, Option<Offset>) {
+    let length = bytes.get(8..LENGTH_END).and_then(|field| field.try_into().ok()).map(i32::from_be_bytes);
+    let size = length
+        .and_then(|length| usize::try_from(length).ok())
+        .map(|length| length.saturating_add(LENGTH_END));
+    let Some(size) = size.filter(|size| *size < bytes.len()) else { return (bytes.clone(), None) };
+    let next = bytes.slice(size..).first_chunk().map(|field| Offset(i64::from_be_bytes(*field)));
+    (bytes.slice(..size), next)
+}
+
+/// A batch begins with its base offset and the length of what follows.
+const LENGTH_END: usize = 12;
+
 /// The error for a batch that cannot be read; `end` is where the next one begins, where that is known.
-fn corrupt(partition: &TopicPartition, position: Position, end: Option<Offset>, error: RecordError) -> Error {
+fn corrupt(
+    partition: &TopicPartition,
+    position: Position,
+    end: Option<Offset>,
+    raw: Bytes,
+    source: RecordError,
+) -> Error {
     use courant_protocol::compression::CompressionError;
     let too_large =
-        matches!(&error, RecordError::Compression { source: CompressionError::TooLarge { .. }, .. });
+        matches!(&source, RecordError::Compression { source: CompressionError::TooLarge { .. }, .. });
     let (kind, hint) = match too_large {
         true => (ErrorKind::RecordTooLarge, "raise max.decompressed.batch.bytes, or seek behind the batch"),
         false => (ErrorKind::CorruptRecord, "seek behind the batch to go on without it"),
     };
     let what = "a batch cannot be read";
-    let error = Error::new(kind, what).at(partition).at_offset(position.offset).hinting(hint).because(error);
+    let error = Error::new(kind, what).at(partition).at_offset(position.offset).with_raw(raw);
+    let error = error.hinting(hint).because(source);
     match end {
         Some(end) => error.resuming_at(end),
         None => error,

@@ -144,6 +144,27 @@ impl Spec {
         Bytes::from(bytes)
     }
 
+    /// The bytes with one record whose key is longer than the record; the checksum is right.
+    pub fn malformed(self, index: usize) -> Bytes {
+        let mut bytes = self.bytes().to_vec();
+        let mut at = 61;
+        for _ in 0..index {
+            // Short records only: their lengths take one byte.
+            at += 1 + usize::from(bytes[at] >> 1);
+        }
+        bytes[at + 4] = 0x7e;
+        let crc = crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        Bytes::from(bytes)
+    }
+
+    /// The bytes with a version that no batch has.
+    pub fn of_unknown_magic(self) -> Bytes {
+        let mut bytes = self.bytes().to_vec();
+        bytes[16] = 9;
+        Bytes::from(bytes)
+    }
+
     /// The bytes with one of the records' flipped, so that the checksum is wrong.
     pub fn broken(self) -> Bytes {
         let mut bytes = self.bytes().to_vec();

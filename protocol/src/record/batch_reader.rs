@@ -45,12 +45,14 @@ pub struct Batches {
     rest: Bytes,
     options: ReadOptions,
     cut_batch_bytes: Option<usize>,
+    /// From the batch on whose header cannot be.
+    unreadable: Bytes,
 }
 
 impl Batches {
     /// Reads `bytes` from their beginning.
     pub fn new(bytes: impl Into<Bytes>, options: ReadOptions) -> Self {
-        Self { rest: bytes.into(), options, cut_batch_bytes: None }
+        Self { rest: bytes.into(), options, cut_batch_bytes: None, unreadable: Bytes::new() }
     }
 
     /// Whether the bytes ended inside a batch; it is known once the batches have ended.
@@ -66,6 +68,12 @@ impl Batches {
     /// How many bytes were not gone through yet.
     pub fn remaining_bytes(&self) -> usize {
         self.rest.len()
+    }
+
+    /// What the batches ended at with an error: a batch whose header cannot be, and everything behind it. Empty if they
+    /// did not end so.
+    pub fn unreadable(&self) -> &Bytes {
+        &self.unreadable
     }
 
     fn stop(&mut self) {
@@ -115,7 +123,7 @@ impl Iterator for Batches {
         };
         let batch = size.and_then(|size| self.read(size));
         if !matches!(batch, Ok(_) | Err(RecordError::Crc { .. })) {
-            self.stop();
+            self.unreadable = std::mem::take(&mut self.rest);
         }
         Some(batch)
     }

@@ -266,8 +266,8 @@ impl MetadataMachine {
         wanted
     }
 
-    /// A request either creates topics or does not, so topics that may be created and others that must not take turns while
-    /// both are unknown.
+    /// A request either creates topics or does not, so that while one is wanted that is to be created, those take turns with
+    /// topics that must not be: also with such as are known, since they may have been deleted meanwhile.
     fn topics_to_ask(&mut self, scope: Scope) -> (Vec<TopicName>, bool) {
         let unknown =
             |name: &TopicName| self.snapshot.topics.get(name).is_none_or(|t| t.partitions.is_empty());
@@ -278,12 +278,14 @@ impl MetadataMachine {
             .filter(|(name, _)| in_scope(name))
             .map(|(name, wanted)| (name, wanted.create, unknown(name)))
             .collect();
-        let missing = |create: bool| candidates.iter().any(|(_, c, unknown)| *c == create && *unknown);
-        let (create, both) = match (missing(true), missing(false)) {
-            (true, true) => (self.creating, true),
-            (create, _) => (create, false),
+        let missing = candidates.iter().any(|(_, may_create, unknown)| *may_create && *unknown);
+        let both = missing && candidates.iter().any(|(_, may_create, _)| !may_create);
+        let create = if both { self.creating } else { missing };
+        let asked = |(_, may_create, unknown): &&(&TopicName, bool, bool)| match create {
+            true => *may_create,
+            // One that is to be created waits for its turn.
+            false => !(*may_create && *unknown),
         };
-        let asked = |(_, c, unknown): &&(&TopicName, bool, bool)| !both || *c == create || !*unknown;
         let topics: Vec<TopicName> =
             candidates.iter().filter(asked).map(|(name, ..)| (*name).clone()).collect();
         for name in &topics {

@@ -371,6 +371,26 @@ fn topics_that_may_be_created_and_topics_that_must_not_take_turns() {
 }
 
 #[test]
+fn a_known_topic_that_must_not_be_created_is_named_in_no_request_that_creates() {
+    let mut case = Case::new();
+    case.machine.lease(case.now, "orders", false);
+    case.answer(answer(vec![topic(1, &[(1, 5)])]));
+    case.machine.lease(case.now, "create", true);
+    let (mut creating, mut looking) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        // By now it may have been deleted: who asks for it with the wrong word has it made again.
+        case.machine.want_refresh();
+        case.now += SECOND;
+        let question = case.ask().unwrap();
+        let asked = if question.allow_auto_topic_creation { &mut creating } else { &mut looking };
+        asked.extend(question.topics.clone());
+        case.machine.handle_answer(case.now, question.peer, &answer(vec![])).unwrap();
+    }
+    assert!(!creating.is_empty() && creating.iter().all(|topic| topic == "create"), "{creating:?}");
+    assert!(!looking.is_empty() && looking.iter().all(|topic| topic == "orders"), "{looking:?}");
+}
+
+#[test]
 fn a_request_before_version_4_cannot_forbid_creation() {
     let question = Question { peer: Peer::Bootstrap(0), topics: vec![], allow_auto_topic_creation: false };
     assert!(question.request(3).allow_auto_topic_creation && !question.request(4).allow_auto_topic_creation);

@@ -1,4 +1,5 @@
 //! What becomes of fetched bytes: traps 15 to 19 and 24 to 26 of the field, and the memory that they take.
+use bytes::Bytes;
 use courant_protocol::compression::Codec;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, ProducerId};
@@ -209,6 +210,36 @@ fn a_poison_batch_is_told_once_with_its_place_and_stops_its_partition_alone() {
 }
 
 #[test]
+fn a_header_that_cannot_be_is_told_with_its_batch_and_where_the_next_one_begins() {
+    let mut world = World::reading(1, |_| {});
+    let bad = Spec::at(2).records(3).of_unknown_magic();
+    let next = Spec::at(5).records(1).bytes();
+    world.fetch_and_deliver(vec![records(
+        0,
+        log([Spec::at(0).records(2).bytes(), bad.clone(), next.clone()]),
+    )]);
+    assert_eq!(world.poll_offsets(), [0, 1]);
+    let error = world.poll().unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(2))));
+    assert_eq!((error.raw_batch(), error.resume_at()), (Some(&bad), Some(Offset(5))));
+    world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(5))).unwrap();
+    world.fetch_and_deliver(vec![records(0, next)]);
+    assert_eq!(world.poll_offsets(), [5]);
+
+    // Nothing was fetched behind it, so nothing tells where it ends; and a length that cannot be leads nowhere.
+    for (bad, told) in [(bad.clone(), bad.clone()), (bad.slice(..8), Bytes::new())] {
+        let mut world = World::reading(1, |_| {});
+        let mut bytes = bad.to_vec();
+        bytes.resize(bad.len().max(12), 0);
+        world.fetch_and_deliver(vec![records(0, bytes.into())]);
+        let error = world.poll().unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(0))));
+        assert_eq!(error.resume_at(), None);
+        assert!(error.raw_batch().is_some_and(|raw| raw.starts_with(&told)));
+    }
+}
+
+#[test]
 fn the_error_of_the_only_partition_is_told_at_every_poll() {
     let mut world = World::reading(1, |_| {});
     world.fetch_and_deliver(vec![records(0, Spec::at(0).records(3).broken())]);
@@ -353,4 +384,45 @@ fn a_broker_that_repeats_old_records_is_told_and_not_asked_for_ever() {
         (ErrorKind::Client(courant_client::ErrorKind::Protocol), Some(Offset(10)))
     );
     assert_eq!(world.fetch(), None);
+}
+
+/// A message of the formats before batches: magic 0 has no time, magic 1 has one.
+fn message(offset: i64, magic: u8, value: &[u8]) -> Bytes {
+    let mut body = vec![magic, 0];
+    if magic == 1 {
+        body.extend(1000_i64.to_be_bytes());
+    }
+    body.extend((-1_i32).to_be_bytes());
+    body.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+    body.extend(value);
+    let mut crc = !0_u32;
+    for byte in &body {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    let size = i32::try_from(body.len() + 4).unwrap();
+    let head = [&offset.to_be_bytes()[..], &size.to_be_bytes(), &(!crc).to_be_bytes()].concat();
+    Bytes::from([head, body].concat())
+}
+
+#[test]
+fn messages_of_the_formats_before_batches_are_read_and_a_broken_one_is_told() {
+    for magic in [0, 1] {
+        let mut world = World::reading(1, |_| {});
+        let mut broken = message(3, magic, b"broken").to_vec();
+        *broken.last_mut().unwrap() ^= 1;
+        let broken = Bytes::from(broken);
+        let good = (0..3).map(|offset| message(offset, magic, b"good"));
+        world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(1))).unwrap();
+        world.fetch_and_deliver(vec![records(
+            0,
+            log(good.chain([broken.clone(), message(4, magic, b"behind")])),
+        )]);
+        assert_eq!(world.poll_offsets(), [1, 2], "magic {magic}");
+        let error = world.poll().unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptRecord, Some(Offset(3))));
+        assert_eq!((error.raw_batch(), error.resume_at()), (Some(&broken), Some(Offset(4))));
+    }
 }
