@@ -59,6 +59,7 @@ pub struct ConsumerBuilder {
     filter: Option<TopicFilter>,
     assignors: Vec<Arc<dyn PartitionAssignor>>,
     listener: Option<Arc<dyn Listen>>,
+    acknowledges: bool,
     failed: Option<Error>,
 }
 
@@ -72,6 +73,7 @@ impl ConsumerBuilder {
             filter: None,
             assignors: Vec::new(),
             listener: None,
+            acknowledges: false,
             failed: None,
         }
     }
@@ -125,6 +127,13 @@ impl ConsumerBuilder {
     /// Who hears of changes of the assignment.
     pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Each record is finished by an acknowledgement of its own instead of by the next poll; see [`Consumer::acks`]. Every
+    /// record that is handed out then has to be acknowledged: no commit passes one that is not.
+    pub fn explicit_acks(mut self) -> Self {
+        self.acknowledges = true;
         self
     }
 
@@ -264,7 +273,8 @@ impl ConsumerBuilder {
                 ));
             }
         }
-        let consumer = Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener);
+        let consumer =
+            Consumer::spawn(self.kafka, settings, self.assignment, group, self.listener, self.acknowledges);
         if let Some(topics) = self.topics {
             consumer.subscribe(topics)?;
         }

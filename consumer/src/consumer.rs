@@ -38,6 +38,7 @@ use crate::shared::Shared;
 ///
 /// A poll says that whatever earlier polls handed out is finished; what auto-commit commits follows from that, so a batch
 /// in hand is never committed behind the application's back. [`Consumer::commit`] commits the batch in hand as well.
+/// An application that works on many records at once says of each one when it is finished instead: [`Consumer::acks`].
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -95,14 +96,21 @@ impl Consumer {
         ConsumerBuilder::new(kafka)
     }
 
+    /// The client that it shares with others.
+    pub fn kafka(&self) -> &Kafka {
+        &self.kafka
+    }
+
     pub(crate) fn spawn(
         kafka: Kafka,
         settings: ConsumerSettings,
         assignment: Vec<TopicPartition>,
         group: Option<Group>,
         listener: Option<Arc<dyn Listen>>,
+        acknowledges: bool,
     ) -> Self {
-        let mut reading = Reading::new(kafka.world().now(), reading_settings(&kafka, &settings));
+        let mut reading =
+            Reading::new(kafka.world().now(), reading_settings(&kafka, &settings, acknowledges));
         reading.assign(assignment);
         reading.group = group;
         let (shared, settings) = (Arc::new(Shared::new(reading)), Arc::new(settings));
@@ -305,7 +313,8 @@ impl Consumer {
 
 /// Commits.
 impl Consumer {
-    /// Commits the positions of all partitions: everything handed out so far, the batch in hand included. Tries until
+    /// Commits the positions of all partitions: everything handed out so far, the batch in hand included; where records are
+    /// acknowledged ([`Consumer::acks`]), of each partition what comes before the first that is not. Tries until
     /// `default.api.timeout.ms`.
     ///
     /// # Errors
@@ -506,7 +515,7 @@ impl Consumer {
     /// Takes at most `timeout`. From now on a poll gives `None`.
     ///
     /// Finished are the records of all polls but the last, and those of the last one too if the application went through its
-    /// batch to the end and has dropped it.
+    /// batch to the end and has dropped it. Where records are acknowledged, those that were are.
     ///
     /// A member of a group leaves it, unless it is a static one: its listener hears of it first. Called by a listener, it
     /// only begins to close.
@@ -598,11 +607,12 @@ pub(crate) fn late(what: &str) -> Error {
     )
 }
 
-fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings) -> ReadingSettings {
+fn reading_settings(kafka: &Kafka, settings: &ConsumerSettings, acknowledges: bool) -> ReadingSettings {
     let common = kafka.settings();
     ReadingSettings {
         subscription: SubscriptionSettings {
             has_group: settings.group.is_some(),
+            acknowledges,
             reset: settings.auto_offset_reset,
             backoff: common.retry_backoff,
             unknown_topic_patience: common.default_api_timeout,

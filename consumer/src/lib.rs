@@ -4,6 +4,7 @@
 //! poll.rs poll(), next_event() ─► machine/subscription ─► machine/partition ─► machine/fetcher (+ fetch_session) ─► driver.rs ─► links.rs ─► broker
 //! Batch, ConsumerRecord ◄── machine/stretch (checked, decompressed, sliced; isolation) ◄── machine/buffer ◄── one slice per partition ◄┘
 //!                           the position moves here, on hand-out
+//! Acks::ack() ─► machine/acks (what is outstanding) ─► what commits may say
 //! commit() ─► machine/commit (one after the other, as the member that owns) ─► driver.rs ─► calls.rs ─► the group's coordinator
 //!
 //! subscribe() ─► machine/group ─► membership::classic ─► members.rs ─► calls.rs ─► JoinGroup, SyncGroup, Heartbeat, LeaveGroup
@@ -18,6 +19,7 @@
 //! holds it. Batches stay compressed until a poll comes to them, and are decompressed by the task that polls. Per record
 //! nothing is allocated and nothing crosses a channel: a [`Batch`] shares the bytes that the socket delivered, and a
 //! [`ConsumerRecord`] holds one reference to them.
+mod acks;
 pub mod assignor;
 mod builder;
 mod calls;
@@ -40,6 +42,7 @@ mod shared;
 mod stream;
 mod typed;
 
+pub use acks::{Acks, Receipt};
 pub use builder::ConsumerBuilder;
 pub use config::CONSUMER;
 pub use consumer::{Commit, Consumer};
@@ -55,6 +58,6 @@ pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;
 pub use typed::{
-    DecodeError, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedEvent, TypedIter, TypedRecord,
+    DecodeError, Decoder, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedEvent, TypedIter, TypedRecord,
     TypedRecordStream,
 };

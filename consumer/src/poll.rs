@@ -29,7 +29,8 @@ impl Consumer {
     /// In a group, changes of the assignment are dealt with on the way: the [`RebalanceListener`] hears of them here, in this
     /// task. Between two polls lie at most `max.poll.interval.ms`, or the group goes on without this member.
     ///
-    /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
+    /// Calling it says that the records of earlier polls are finished, unless they are acknowledged one by one
+    /// ([`Consumer::acks`]). Records come in order within a partition; which
     /// partition comes next is a matter of what was fetched and of fairness.
     ///
     /// # Errors
@@ -110,6 +111,26 @@ impl Consumer {
         poll_fn(|cx| self.poll_event(cx, poll)).await
     }
 
+    /// The next change of the assignment; hands out no records, so that an application that has enough to work on still takes
+    /// part in rebalances. `None` once the consumer is closed.
+    ///
+    /// In all else it is [`Consumer::next_event`]: what the event before brought is dealt with. While it waits the time of
+    /// `max.poll.interval.ms` stands still, although records may lie ready. Without a group nothing ever changes.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// No change is lost: one counts as given only if it is returned.
+    pub async fn next_change(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_calling(cx)).await?;
+        self.begin_poll();
+        self.shared.reading().want_changes_only();
+        let _idle = self.wait_begins();
+        let next = poll_fn(|cx| self.poll_told(cx, true, |_| None)).await?;
+        Ok(next.and_then(Next::into_change))
+    }
+
     /// The records one by one, as values of their own.
     ///
     /// Asking for the next record says that the one before is finished. What the stream holds and did not give out when it
@@ -181,14 +202,7 @@ impl Consumer {
         while taken.records < self.settings.max_poll_records {
             match self.poll_next(cx, taken.records == 0) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
-                Poll::Ready(Ok(Some(Next::Change(change, partitions)))) => {
-                    let event = match change {
-                        Change::Assigned => Event::Assigned(partitions),
-                        Change::Revoked => Event::Revoked(partitions),
-                        Change::Lost => Event::Lost(partitions),
-                    };
-                    return Poll::Ready(Ok(Some(event)));
-                }
+                Poll::Ready(Ok(Some(change))) => return Poll::Ready(Ok(change.into_change())),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if taken.records == 0 => return Poll::Pending,
@@ -202,6 +216,16 @@ impl Consumer {
     /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
     /// when there is something.
     fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
+        self.poll_told(cx, wait, Reading::take_turn)
+    }
+
+    /// As [`Self::poll_next`]; `take_turn` says whose turn it is, if records are wanted.
+    fn poll_told(
+        &mut self,
+        cx: &Context<'_>,
+        wait: bool,
+        take_turn: impl FnOnce(&mut Reading) -> Option<Turn>,
+    ) -> Poll<Result<Option<Next>, Error>> {
         let now = self.kafka.world().now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
@@ -216,7 +240,7 @@ impl Consumer {
             if let Some(error) = if wait { reading.poll_error(now) } else { None } {
                 return Some((Err(error), None));
             }
-            reading.take_turn().map(|turn| (Ok(Some(Next::Turn(turn))), None))
+            take_turn(reading).map(|turn| (Ok(Some(Next::Turn(turn))), None))
         }));
         if let Ok(Some(Next::Change(..))) = &found {
             self.shared.kick_driver();
@@ -234,7 +258,7 @@ impl Consumer {
         let max_records = self.settings.max_poll_records;
         let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
         let mut reading = self.shared.reading();
-        if !reading.end_turn(turn, taken.bytes - bytes, error) {
+        if !reading.end_turn(turn, &taken.slices[slices..], taken.bytes - bytes, error) {
             taken.slices.truncate(slices);
             (taken.records, taken.bytes) = (records, bytes);
         }
@@ -282,6 +306,17 @@ impl Consumer {
 enum Next {
     Turn(Turn),
     Change(Change, Vec<TopicPartition>),
+}
+
+impl Next {
+    fn into_change(self) -> Option<Event> {
+        match self {
+            Self::Turn(_) => None,
+            Self::Change(Change::Assigned, partitions) => Some(Event::Assigned(partitions)),
+            Self::Change(Change::Revoked, partitions) => Some(Event::Revoked(partitions)),
+            Self::Change(Change::Lost, partitions) => Some(Event::Lost(partitions)),
+        }
+    }
 }
 
 /// What a stream takes at a time: records of one partition, in a row, with the token of their position.

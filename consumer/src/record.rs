@@ -10,6 +10,8 @@ use bytes::Bytes;
 use courant_protocol::record::{Header, Headers, OwnedRecord, RecordIter, RecordView};
 use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
 
+use crate::acks::Receipt;
+use crate::machine::position::Token;
 use crate::machine::stretch::Slice;
 use crate::offsets::OffsetAndMetadata;
 use crate::shared::Shared;
@@ -67,6 +69,10 @@ impl Batch {
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter { batch: self, next: 0, current: None, left: 0 }
+    }
+
+    pub(crate) fn slices(&self) -> &[Slice] {
+        &self.slices
     }
 
     /// The partitions that there are records of, and where each one's reading goes on after this batch.
@@ -218,6 +224,11 @@ impl<'a> Record<'a> {
         OffsetAndMetadata::after(Offset(self.view.offset.0.saturating_add(1)), self.leader_epoch())
     }
 
+    /// What says that it is finished, where records are acknowledged; see [`Consumer::acks`](crate::Consumer::acks).
+    pub fn receipt(&self) -> Receipt {
+        Receipt::new(self.slice.partition.clone(), self.view.offset, self.slice.token)
+    }
+
     /// The record as a value of its own. It shares the bytes of its whole batch and keeps them in memory.
     pub fn to_owned(&self) -> ConsumerRecord {
         ConsumerRecord::new(self.slice, &self.view)
@@ -236,6 +247,7 @@ impl fmt::Debug for Record<'_> {
 pub struct ConsumerRecord {
     partition: TopicPartition,
     leader_epoch: LeaderEpoch,
+    token: Token,
     record: OwnedRecord,
 }
 
@@ -244,6 +256,7 @@ impl ConsumerRecord {
         Self {
             partition: slice.partition.clone(),
             leader_epoch: slice.records.header().leader_epoch,
+            token: slice.token,
             record: slice.records.owned(view),
         }
     }
@@ -311,6 +324,11 @@ impl ConsumerRecord {
     /// What to commit once this record and those before it are done.
     pub fn next_offset(&self) -> OffsetAndMetadata {
         OffsetAndMetadata::after(Offset(self.record.offset().0.saturating_add(1)), self.leader_epoch)
+    }
+
+    /// What says that it is finished, where records are acknowledged; see [`Consumer::acks`](crate::Consumer::acks).
+    pub fn receipt(&self) -> Receipt {
+        Receipt::new(self.partition.clone(), self.record.offset(), self.token)
     }
 }
 

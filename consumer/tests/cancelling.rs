@@ -220,6 +220,33 @@ fn events_that_are_dropped_lose_no_change_and_no_record() {
 }
 
 #[test]
+fn waits_for_changes_that_are_dropped_lose_no_change_and_take_no_record() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            seat::written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut first = seat::Seat::take(seat::member(&kafka)).await;
+            let mut second = seat::Seat::take(seat::member(&kafka)).await;
+            let end = kafka.world().now() + ms(20_000);
+            while kafka.world().now() < end {
+                for seat in [&mut first, &mut second] {
+                    match drop_after(steps, seat.consumer.next_change()).await {
+                        Some(event) => seat.note(event.unwrap().unwrap()),
+                        None => kafka.world().sleep(ms(1)).await,
+                    }
+                }
+            }
+            for seat in [&mut first, &mut second] {
+                assert_eq!(seat.owned.iter().cloned().collect::<Vec<_>>(), seat.consumer.assignment());
+                assert_eq!(seat.records, [], "dropped after {steps} steps");
+            }
+            assert_eq!(first.owned.len() + second.owned.len(), 3);
+        });
+    }
+}
+
+#[test]
 fn leaving_that_is_dropped_goes_on() {
     for steps in 1..=STEPS {
         run(async {

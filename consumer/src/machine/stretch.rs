@@ -2,6 +2,8 @@
 //!
 //! Cost: a batch is checked and decompressed when its first record is asked for, so that what waits stays compressed.
 //! A slice shares the batch's bytes; nothing is allocated or copied per record.
+use std::ops::Range;
+
 use bytes::Bytes;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::control::ControlRecord;
@@ -26,9 +28,30 @@ pub(crate) struct ReadRules {
 pub(crate) struct Slice {
     pub(crate) partition: TopicPartition,
     pub(crate) records: BatchRecords,
+    /// The token under which it was fetched, and is handed out.
+    pub(crate) token: Token,
     /// Where the first one stands.
     pub(crate) from: RecordMark,
     pub(crate) count: usize,
+}
+
+impl Slice {
+    /// The offsets of its records, in runs without a gap. Compaction leaves gaps, and they are nobody's to finish.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Range<Offset>> {
+        let mut records = self.records.iter_from(self.from).map_while(Result::ok).take(self.count).peekable();
+        std::iter::from_fn(move || {
+            let start = records.next()?.offset;
+            let mut end = behind(start);
+            while records.next_if(|record| record.offset == end).is_some() {
+                end = behind(end);
+            }
+            Some(start..end)
+        })
+    }
+}
+
+fn behind(offset: Offset) -> Offset {
+    Offset(offset.0.saturating_add(1))
 }
 
 /// What a poll has gathered so far.
@@ -123,7 +146,7 @@ impl Stretch {
                 break;
             }
             let Some(open) = &mut self.open else { continue };
-            let slice = open.take(partition, position, max_records - taken.records)?;
+            let slice = open.take(partition, self.token, position, max_records - taken.records)?;
             if slice.count > 0 {
                 taken.records += slice.count;
                 taken.slices.push(slice);
@@ -203,11 +226,12 @@ impl Open {
     fn take(
         &mut self,
         partition: &TopicPartition,
+        token: Token,
         position: &mut Position,
         max: usize,
     ) -> Result<Slice, Error> {
-        let mut slice =
-            Slice { partition: partition.clone(), records: self.records.clone(), from: self.mark, count: 0 };
+        let records = self.records.clone();
+        let mut slice = Slice { partition: partition.clone(), records, token, from: self.mark, count: 0 };
         let mut records = self.records.iter_from(self.mark);
         while slice.count < max {
             let before = records.mark(&self.records);

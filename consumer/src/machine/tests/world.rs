@@ -44,6 +44,7 @@ impl World {
         let mut settings = ReadingSettings {
             subscription: SubscriptionSettings {
                 has_group: false,
+                acknowledges: false,
                 reset: OffsetReset::Earliest,
                 backoff: Backoff::constant(ms(100)),
                 unknown_topic_patience: ms(60_000),
@@ -129,7 +130,7 @@ impl World {
             let max = self.max_poll_records - got.len();
             let (partition, position) = (turn.partition.clone(), &mut turn.position);
             let error = turn.stretch.take(&partition, position, max, &mut self.scratch, &mut taken).err();
-            if self.reading.end_turn(turn, taken.bytes, error) {
+            if self.reading.end_turn(turn, &taken.slices, taken.bytes, error) {
                 for slice in &taken.slices {
                     let records = slice.records.iter_from(slice.from).take(slice.count);
                     got.extend(records.map(|record| (slice.partition.partition.0, record.unwrap().offset.0)));
