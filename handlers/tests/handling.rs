@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 mod world;
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use courant_client::codec::Utf8;
 use courant_consumer::Consumer;
@@ -214,6 +217,38 @@ fn a_handler_of_sixty_seconds_loses_no_membership_with_settings_as_they_are() {
         assert_eq!(cluster.group("g").unwrap().members[0].member_id, member);
         let done: i64 = (0..3).map(|partition| committed(&cluster, partition)).sum();
         assert_eq!((done, runner.in_flight()), (12, 0));
+    });
+}
+
+#[test]
+fn handlers_that_are_always_ready_starve_nobody() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        fill(&cluster, 1);
+        let kafka = connect(&cluster).await;
+        let polls = std::cell::Cell::new(0);
+        let mut runner = Handlers::new(member(&kafka))
+            .for_each_per_partition(|_| {
+                let (polls, mut left) = (&polls, 10_000);
+                poll_fn(move |cx| {
+                    polls.set(polls.get() + 1);
+                    left -= 1;
+                    cx.waker().wake_by_ref();
+                    if left > 0 { Poll::Pending } else { Poll::Ready(Ok::<(), io::Error>(())) }
+                })
+            })
+            .await
+            .unwrap();
+        let mut most = 0;
+        while (0..3).map(|partition| committed(&cluster, partition)).sum::<i64>() < 3 {
+            let before = polls.get();
+            let mut running = pin!(runner.run());
+            poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx).is_pending())).await;
+            most = most.max(polls.get() - before);
+            sleep(ms(1)).await;
+        }
+        assert_eq!(polls.get(), 30_000);
+        assert!(most <= 100, "{most} polls of handlers in one of the runner");
     });
 }
 
