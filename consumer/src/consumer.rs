@@ -15,9 +15,7 @@ use courant_runtime::Task;
 use crate::builder::ConsumerBuilder;
 use crate::config::ConsumerSettings;
 use crate::driver::Driver;
-use crate::error::Error;
-#[cfg(doc)]
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::group::CloseOptions;
 use crate::listener::{Calling, Listen};
 use crate::lookup;
@@ -243,6 +241,23 @@ impl Consumer {
         self.command(|reading| {
             partitions.into_iter().try_for_each(|partition| reading.seek(&partition.into(), to.clone()))
         })
+    }
+
+    /// Goes on behind what stopped a partition: the first offset after a batch that cannot be read, or the last one that two
+    /// diverging logs agree on ([`Error::resume_at`]).
+    ///
+    /// Other than after a seek, what was handed out of the partition before keeps its place where records are acknowledged:
+    /// no commit passes it until it is finished.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUse`] if the error says nothing of where to go on, [`ErrorKind::NotAssigned`] and
+    /// [`ErrorKind::Closed`].
+    pub fn pass_over(&self, error: &Error) -> Result<(), Error> {
+        let (Some(partition), Some(to)) = (error.topic_partition(), error.resume_at()) else {
+            let what = "the error does not say where reading could go on";
+            return Err(Error::new(ErrorKind::InvalidUse, what).because(error.clone()));
+        };
+        self.command(|reading| reading.pass_over(partition, to))
     }
 
     /// Hands out nothing of these partitions until [`Consumer::resume`]. What was fetched of them is kept.

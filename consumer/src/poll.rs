@@ -108,7 +108,7 @@ impl Consumer {
         poll_fn(|cx| self.poll_calling(cx)).await?;
         let poll = self.begin_poll();
         let _idle = self.wait_begins();
-        poll_fn(|cx| self.poll_event(cx, poll)).await
+        poll_fn(|cx| self.poll_event(cx, poll, Wanted::Everything)).await
     }
 
     /// The next change of the assignment; hands out no records, so that an application that has enough to work on still takes
@@ -127,8 +127,29 @@ impl Consumer {
         self.begin_poll();
         self.shared.reading().want_changes_only();
         let _idle = self.wait_begins();
-        let next = poll_fn(|cx| self.poll_told(cx, true, |_| None)).await?;
+        let next = poll_fn(|cx| self.poll_wanted(cx, true, Wanted::Changes)).await?;
         Ok(next.and_then(Next::into_change))
+    }
+
+    /// The next records of partitions that stay, while what was revoked is not dealt with yet: unlike
+    /// [`Consumer::next_event`] it does not say that the event before is. So an application that still works on records of
+    /// revoked partitions can go on with all others meanwhile. `None` once the consumer is closed.
+    ///
+    /// The group waits for this member until the next event is asked for, up to `max.poll.interval.ms` from when the event
+    /// before was given.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// No record is lost: one counts as handed out only if the batch is returned.
+    pub async fn next_retained(&mut self) -> Result<Option<Batch>, Error> {
+        poll_fn(|cx| self.poll_calling(cx)).await?;
+        let poll = self.begin_hand_out(&mut self.shared.reading());
+        match poll_fn(|cx| self.poll_event(cx, poll, Wanted::Records)).await? {
+            Some(Event::Batch(batch)) => Ok(Some(batch)),
+            _ => Ok(None),
+        }
     }
 
     /// The records one by one, as values of their own.
@@ -165,12 +186,17 @@ impl Consumer {
     /// What was handed out before is finished; gives the number of this poll.
     pub(crate) fn begin_poll(&mut self) -> u64 {
         let mut reading = self.shared.reading();
-        reading.give_back();
-        let poll = reading.begin_poll();
-        self.tell_of_room(&mut reading);
+        let poll = self.begin_hand_out(&mut reading);
         if reading.group.is_some() && reading.begin_group_poll(self.kafka.world().now()) {
             self.shared.kick_driver();
         }
+        poll
+    }
+
+    fn begin_hand_out(&self, reading: &mut Reading) -> u64 {
+        reading.give_back();
+        let poll = reading.begin_poll();
+        self.tell_of_room(reading);
         poll
     }
 
@@ -197,10 +223,15 @@ impl Consumer {
         Poll::Ready(done.map_err(Error::listener))
     }
 
-    fn poll_event(&mut self, cx: &Context<'_>, poll: u64) -> Poll<Result<Option<Event>, Error>> {
+    fn poll_event(
+        &mut self,
+        cx: &Context<'_>,
+        poll: u64,
+        wanted: Wanted,
+    ) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
         while taken.records < self.settings.max_poll_records {
-            match self.poll_next(cx, taken.records == 0) {
+            match self.poll_wanted(cx, taken.records == 0, wanted) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
                 Poll::Ready(Ok(Some(change))) => return Poll::Ready(Ok(change.into_change())),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
@@ -216,22 +247,21 @@ impl Consumer {
     /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
     /// when there is something.
     fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
-        self.poll_told(cx, wait, Reading::take_turn)
+        self.poll_wanted(cx, wait, Wanted::Everything)
     }
 
-    /// As [`Self::poll_next`]; `take_turn` says whose turn it is, if records are wanted.
-    fn poll_told(
+    fn poll_wanted(
         &mut self,
         cx: &Context<'_>,
         wait: bool,
-        take_turn: impl FnOnce(&mut Reading) -> Option<Turn>,
+        wanted: Wanted,
     ) -> Poll<Result<Option<Next>, Error>> {
         let now = self.kafka.world().now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
                 return Some((Ok(None), None));
             }
-            if reading.has_notice() {
+            if reading.has_notice() && wanted != Wanted::Records {
                 // Records that are being gathered go out first.
                 let (change, partitions, outcome) =
                     if wait { reading.take_notice(now)? } else { return None };
@@ -240,7 +270,12 @@ impl Consumer {
             if let Some(error) = if wait { reading.poll_error(now) } else { None } {
                 return Some((Err(error), None));
             }
-            take_turn(reading).map(|turn| (Ok(Some(Next::Turn(turn))), None))
+            match wanted {
+                Wanted::Changes => None,
+                // Nothing more of what is lost, though it was not told yet.
+                Wanted::Records if reading.is_lost() => None,
+                _ => reading.take_turn().map(|turn| (Ok(Some(Next::Turn(turn))), None)),
+            }
         }));
         if let Ok(Some(Next::Change(..))) = &found {
             self.shared.kick_driver();
@@ -296,6 +331,15 @@ impl Consumer {
             self.shared.kick_driver();
         }
     }
+}
+
+/// What the application asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Everything,
+    Changes,
+    /// While a change is not dealt with yet.
+    Records,
 }
 
 /// The next thing to hand out.

@@ -310,3 +310,40 @@ fn who_waits_for_changes_alone_is_a_member_for_as_long_as_it_likes() {
         assert_eq!(revoked.len(), 1);
     });
 }
+
+#[test]
+fn records_of_partitions_that_stay_come_while_others_are_being_given_up() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let cooperative = || member(&kafka).assignors([Assignor::CooperativeSticky]);
+        let mut first = cooperative().explicit_acks().start().await.unwrap();
+        take(&mut first, 30).await;
+        let mut second = Seat::take(cooperative()).await;
+        let revoked = async {
+            loop {
+                if let Event::Revoked(partitions) = first.next_change().await.unwrap().unwrap() {
+                    break partitions;
+                }
+            }
+        };
+        let (revoked, ()) = futures_util::future::join(revoked, second.run(ms(10_000))).await;
+        for partition in 0..3 {
+            cluster.append_raw("a", partition, Spec::at(10).records(5).bytes()).unwrap();
+        }
+        let mut got = Vec::new();
+        while let Ok(batch) = tokio::time::timeout(ms(3_000), first.next_retained()).await {
+            got.extend(batch.unwrap().unwrap().iter().map(|record| record.topic_partition().clone()));
+        }
+        got.sort();
+        let stay: Vec<_> = a(0..3).into_iter().filter(|partition| !revoked.contains(partition)).collect();
+        assert_eq!((got.len(), revoked.len()), (10, 1));
+        got.dedup();
+        assert_eq!(got, stay);
+        assert_eq!((first.assignment().len(), second.owns().len()), (3, 0), "nothing has gone yet");
+        let (settled, ()) = futures_util::future::join(first.next_change(), second.run(ms(10_000))).await;
+        assert!(matches!(settled.unwrap(), Some(Event::Assigned(new)) if new.is_empty()));
+        assert_eq!(first.assignment(), stay);
+    });
+}

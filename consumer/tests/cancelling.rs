@@ -247,6 +247,30 @@ fn waits_for_changes_that_are_dropped_lose_no_change_and_take_no_record() {
 }
 
 #[test]
+fn records_of_what_stays_that_are_dropped_are_not_lost() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            let kafka = connect(&cluster).await;
+            // Without a group everything stays.
+            let mut consumer =
+                reader(&kafka).max_poll_records(4).max_partition_fetch_bytes(200).start().await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < 60 {
+                match drop_after(steps, consumer.next_retained()).await {
+                    Some(batch) => {
+                        got.extend(places(&batch.unwrap().unwrap()).into_iter().map(|(_, offset)| offset))
+                    }
+                    None => kafka.world().sleep(ms(1)).await,
+                }
+            }
+            assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {steps} steps");
+        });
+    }
+}
+
+#[test]
 fn leaving_that_is_dropped_goes_on() {
     for steps in 1..=STEPS {
         run(async {

@@ -162,6 +162,13 @@ impl Reading {
         Ok(())
     }
 
+    /// Goes on at `to`, past or before what stopped the partition. What was handed out stays as it is, finished or not.
+    pub(crate) fn pass_over(&mut self, partition: &TopicPartition, to: Offset) -> Result<(), Error> {
+        self.subscription.seek(partition, Stage::Fetching(Position::at(to)))?;
+        self.buffer.discard(partition);
+        Ok(())
+    }
+
     /// Suspends or resumes a partition; what is parked for it stays parked.
     pub(crate) fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), Error> {
         self.subscription.state_mut(partition)?.paused = paused;
@@ -338,6 +345,11 @@ impl Reading {
         let state = self.subscription.state_mut(partition).ok();
         let outstanding = state.and_then(|state| state.outstanding.as_mut());
         outstanding.map_or(0, |outstanding| outstanding.acknowledge(records, token))
+    }
+
+    /// These partitions will go: nothing more of them is handed out, though they are still this member's.
+    pub(super) fn hold_back(&mut self, partitions: &[TopicPartition]) {
+        partitions.iter().for_each(|partition| self.buffer.pause(partition, true));
     }
 
     /// Whether each record is finished by an acknowledgement of its own.

@@ -89,6 +89,12 @@ impl Reading {
         }
     }
 
+    /// Whether everything is gone, and the application has not heard of it yet.
+    pub(crate) fn is_lost(&self) -> bool {
+        let mut notices = self.group.iter().flat_map(|group| &group.notices);
+        notices.any(|notice| notice.change == Change::Lost)
+    }
+
     fn settle_notice(&mut self, now: Instant) -> bool {
         let Some(group) = &mut self.group else { return false };
         if !std::mem::take(&mut group.shown) {
@@ -130,6 +136,9 @@ impl Reading {
         let (change, partitions) = (notice.change, notice.partitions.clone());
         let outcome = if change == Change::Assigned { group.outcome.take() } else { None };
         let until = now + group.settings.classic.rebalance_timeout;
+        if change == Change::Revoked {
+            self.hold_back(&partitions);
+        }
         match change {
             Change::Assigned => {
                 let all = self.owned().into_iter().chain(partitions.iter().cloned()).collect();
