@@ -75,6 +75,8 @@ mod dead_letter;
 mod engine;
 mod error;
 mod failure;
+#[cfg(doctest)]
+mod guide;
 mod handler;
 mod handlers;
 mod machine;

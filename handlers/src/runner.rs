@@ -51,7 +51,7 @@ impl<H: Handler> Runner<H> {
     /// nothing says what else to do about it, [`ErrorKind::DeadLetter`] one whose dead letter was not written. The record is
     /// not finished, nothing of its partition is committed past it, and each further call returns the same error.
     /// [`ErrorKind::Consumer`] brings what [`Consumer::poll`] would; where it concerns one partition alone, the next call goes
-    /// on with the others.
+    /// on with the others, and with that one too after [`Runner::pass_over`].
     ///
     /// # Cancel safety
     /// Nothing is lost: calls that run stand still, and the next `run`, or `close`, goes on with them.
@@ -74,7 +74,10 @@ impl<H: Handler> Runner<H> {
         match wants {
             Wants::Records => beside(consumer.next_event(), engine, wants).await,
             Wants::Changes => beside(consumer.next_change(), engine, wants).await,
-            // Whoever asks says that what is being revoked may go.
+            Wants::Retained => {
+                let next = async { Ok(consumer.next_retained().await?.map(Event::Batch)) };
+                beside(next, engine, wants).await
+            }
             Wants::Nothing => poll_fn(|cx| engine.poll(cx, wants)).await.map(|()| Turn::Worked),
         }
     }
@@ -146,7 +149,24 @@ impl<H: Handler> Runner<H> {
         failed
     }
 
-    /// The consumer underneath, to look at positions and lag, or to seek a partition that stopped.
+    /// Goes on behind what stopped a partition, where an error of [`Runner::run`] names a batch that cannot be read or a log
+    /// that was truncated. Records before it that are not finished are not passed by any commit.
+    ///
+    /// # Errors
+    /// As [`Consumer::pass_over`]; [`ErrorKind::InvalidUse`] for an error that is not the consumer's.
+    pub fn pass_over(&self, error: &Error) -> Result<(), Error> {
+        match error.consumer() {
+            Some(error) => Ok(self.consumer.pass_over(error)?),
+            None => {
+                let what = "only what the consumer cannot read can be passed over";
+                Err(Error::new(ErrorKind::InvalidUse, what).because(error.clone()).hinting(
+                    "skip_failed() and dead_letters() say what becomes of records whose handlers fail",
+                ))
+            }
+        }
+    }
+
+    /// The consumer underneath, to look at positions and lag, or to seek.
     ///
     /// A seek makes whatever was handed out of the partition before count for nothing, finished or not.
     pub fn consumer(&self) -> &Consumer {

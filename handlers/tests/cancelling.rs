@@ -7,6 +7,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
+use courant_client::codec::Utf8;
 use courant_handlers::Handlers;
 use courant_producer::Producer;
 use tokio::time::sleep;
@@ -124,7 +125,13 @@ fn starting_needs_one_poll() {
         let handlers = Handlers::new(member(&kafka));
         let started = drop_after(1, handlers.clone().for_each_per_key(1, async |_| Ok::<(), io::Error>(())));
         assert!(started.await.unwrap().is_ok());
-        let started = drop_after(1, handlers.for_each_per_partition(async |_| Ok::<(), io::Error>(())));
+        let started =
+            drop_after(1, handlers.clone().for_each_per_partition(async |_| Ok::<(), io::Error>(())));
+        assert!(started.await.unwrap().is_ok());
+        let typed = handlers.typed::<String, String>(Utf8, Utf8);
+        let started = drop_after(1, typed.clone().for_each_per_key(1, async |_| Ok::<(), io::Error>(())));
+        assert!(started.await.unwrap().is_ok());
+        let started = drop_after(1, typed.for_each_per_partition(async |_| Ok::<(), io::Error>(())));
         assert!(started.await.unwrap().is_ok());
     });
 }

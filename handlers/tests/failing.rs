@@ -253,6 +253,50 @@ fn records_that_do_not_decode_become_dead_letters_and_the_others_are_handled() {
 }
 
 #[test]
+fn a_batch_that_cannot_be_read_is_told_and_passed_over_when_told_so_and_by_no_commit_before() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        write(&cluster, 0, &RECORDS);
+        write(&cluster, 1, &RECORDS);
+        // The second of three batches is broken.
+        let mut broken = cluster.log("a", 1)[0].bytes.to_vec();
+        let last = broken.len() - 1;
+        broken[last] ^= 0xff;
+        broken[..8].copy_from_slice(&4_i64.to_be_bytes());
+        cluster.append_raw("a", 0, broken.into()).unwrap();
+        write(&cluster, 0, &RECORDS);
+        let kafka = connect(&cluster).await;
+        let seen = Seen::default();
+        let mut runner = Handlers::new(member(&kafka).auto_commit_interval(ms(1_000)))
+            .for_each_per_key(8, |record| {
+                let call = seen.begin(&record);
+                async move {
+                    if record.partition().0 == 0 && record.offset().0 == 1 {
+                        sleep(ms(60_000)).await;
+                    }
+                    call.end();
+                    Ok::<(), io::Error>(())
+                }
+            })
+            .await
+            .unwrap();
+        let error = for_a_while(&mut runner, ms(10_000)).await.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Consumer(courant_consumer::ErrorKind::CorruptRecord));
+        assert_eq!((error.topic_partition(), error.offset()), (Some(&("a", 0).into()), Some(4.into())));
+        assert!(for_a_while(&mut runner, ms(10_000)).await.is_none(), "it is told once");
+        assert_eq!((committed(&cluster, 0), committed(&cluster, 1)), (1, 4));
+        assert!(!seen.begun().contains(&(0, 8)), "nothing is jumped over in silence");
+        runner.pass_over(&error).unwrap();
+        assert!(for_a_while(&mut runner, ms(10_000)).await.is_none());
+        assert!(seen.ended().contains(&(0, 11)));
+        assert_eq!(committed(&cluster, 0), 1, "1 is not finished");
+        assert!(for_a_while(&mut runner, ms(60_000)).await.is_none());
+        assert_eq!(committed(&cluster, 0), 12);
+        assert_eq!(seen.begun().len(), 12, "and nothing twice");
+    });
+}
+
+#[test]
 fn a_panic_is_an_error_that_names_the_record() {
     run(async {
         let cluster = cluster(|builder| builder);

@@ -104,7 +104,9 @@ fn partitions_that_stay_go_on_while_others_are_drained() {
                 Ok::<(), io::Error>(())
             }
         };
-        let settings = Handlers::new(cooperative(member(&kafka))).drain_timeout(ms(60_000));
+        // What is taken in at a time would not last for as long as the slow one takes.
+        let consumer = cooperative(member(&kafka)).max_poll_records(3);
+        let settings = Handlers::new(consumer).drain_timeout(ms(60_000)).max_in_flight(6);
         let mut one = settings.clone().for_each_per_partition(handler).await.unwrap();
         assert!(for_a_while(&mut one, ms(8_000)).await.is_none());
         let mut two = settings.for_each_per_partition(handler).await.unwrap();

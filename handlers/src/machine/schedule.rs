@@ -60,7 +60,9 @@ pub(crate) enum Wants {
     Records,
     /// Changes alone: there is enough to work on.
     Changes,
-    /// Nothing: what is being revoked is not over, and to ask is to say that it is.
+    /// Records of partitions that stay: what is being revoked is not over, and to ask for more is to say that it is.
+    Retained,
+    /// Nothing: the same, and there is enough to work on.
     Nothing,
 }
 
@@ -418,12 +420,11 @@ impl<R> Schedule<R> {
 
     /// What the consumer is to be asked for.
     pub(crate) fn wants(&self) -> Wants {
-        if self.drain_until.is_some() {
-            Wants::Nothing
-        } else if self.closing || self.is_full() {
-            Wants::Changes
-        } else {
-            Wants::Records
+        match (self.drain_until, self.closing || self.is_full()) {
+            (None, false) => Wants::Records,
+            (None, true) => Wants::Changes,
+            (Some(_), false) => Wants::Retained,
+            (Some(_), true) => Wants::Nothing,
         }
     }
 

@@ -32,7 +32,7 @@ impl Plan {
         let mut below = |end: u64| rng.below(end) as usize;
         Self {
             members: 2 + below(3),
-            partitions: 2 + below(4),
+            partitions: 2 + below(3),
             keys: 1 + below(6) as u64,
             // Half of the groups are cooperative.
             assignors: ASSIGNORS[[0, 1, 2, 2, 2, 3][below(6)]],
@@ -42,7 +42,7 @@ impl Plan {
             drain_timeout: Duration::from_secs([0, 2, 8][below(3)]),
             takes: Duration::from_millis([20, 150, 800][below(3)]),
             max_poll_interval: Duration::from_secs([15, 300][below(2)]),
-            chaos: Duration::from_secs([25, 50][below(2)]),
+            chaos: Duration::from_secs([20, 40][below(2)]),
         }
     }
 

@@ -182,7 +182,7 @@ fn revoked_partitions_are_waited_for_and_the_others_go_on() {
     assert_eq!(world.places(&started), [(0, 0), (1, 0)]);
     world.schedule.handle_revoked(world.now, &[a(0)]);
     assert_eq!(world.schedule.poll_drained(world.now), None);
-    assert_eq!(world.schedule.wants(), Wants::Nothing);
+    assert_eq!(world.schedule.wants(), Wants::Retained);
     assert_eq!(world.schedule.in_flight(), 4, "what waited of it is dropped");
     world.end(started[1], Outcome::Done);
     let next = world.start();
