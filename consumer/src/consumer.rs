@@ -298,6 +298,15 @@ impl Consumer {
         done
     }
 
+    /// Hands out nothing of a partition for now (`held`), because there is enough of it to work on, or does again. It is kept
+    /// apart from [`Consumer::pause`], which is the application's, and ends with the assignment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn hold(&self, partition: &TopicPartition, held: bool) -> Result<(), Error> {
+        self.command(|reading| reading.hold(partition, held))
+    }
+
     /// The offset of the next record that will be handed out; waits until it is known, up to `default.api.timeout.ms`.
     ///
     /// # Errors

@@ -85,6 +85,16 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// So many partitions are assigned now.
+    pub(crate) fn assign(&mut self, partitions: usize) {
+        self.schedule.handle_assignment(partitions);
+    }
+
+    /// The next partition that the consumer is to hold back, or not any more.
+    pub(crate) fn next_hold(&mut self) -> Option<(TopicPartition, bool)> {
+        self.schedule.poll_hold()
+    }
+
     /// These partitions are going.
     pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) {
         self.schedule.handle_revoked(self.world.now(), partitions);
@@ -145,7 +155,7 @@ impl<H: Handler> Engine<H> {
     }
 
     fn has_changed(&self, wants: Wants) -> bool {
-        self.wants() != wants || self.schedule.is_closed()
+        self.wants() != wants || self.schedule.has_hold() || self.schedule.is_closed()
     }
 
     fn poll_time(&mut self, now: Instant) {

@@ -114,7 +114,8 @@ impl Handlers {
     }
 
     /// So many records may be taken in and not finished before no more are; 1,000, and never fewer than are handled at a
-    /// time. One poll more than that may be there (`max.poll.records`).
+    /// time. One poll more than that may be there (`max.poll.records`). Each partition has its share of them, and more of one
+    /// are not taken in while others wait.
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.max_records = records.max(1);
         self

@@ -37,7 +37,9 @@ enum Turn {
 impl<H: Handler> Runner<H> {
     pub(crate) fn new(consumer: Consumer, handler: H, settings: EngineSettings) -> Result<Self, Error> {
         let (acks, world) = (consumer.acks()?, consumer.kafka().world().clone());
-        Ok(Self { engine: Engine::new(handler, settings, acks, world), consumer, stopped: None })
+        let mut engine = Engine::new(handler, settings, acks, world);
+        engine.assign(consumer.assignment().len());
+        Ok(Self { engine, consumer, stopped: None })
     }
 
     /// Reads and handles records until something stops it. To end it in order, drop the future and call [`Runner::close`]; the
@@ -69,8 +71,12 @@ impl<H: Handler> Runner<H> {
 
     /// The next thing that happens.
     async fn turn(&mut self) -> Result<Turn, Error> {
-        let wants = self.engine.wants();
         let Self { consumer, engine, .. } = self;
+        while let Some((partition, held)) = engine.next_hold() {
+            // One that went meanwhile is held by nobody.
+            consumer.hold(&partition, held).ok();
+        }
+        let wants = engine.wants();
         match wants {
             Wants::Records => beside(consumer.next_event(), engine, wants).await,
             Wants::Changes => beside(consumer.next_change(), engine, wants).await,
@@ -93,6 +99,7 @@ impl<H: Handler> Runner<H> {
             Turn::Event(Some(Event::Batch(batch))) => self.engine.take_in(&batch),
             Turn::Event(Some(Event::Revoked(partitions))) => self.engine.revoke(&partitions),
             Turn::Event(Some(Event::Lost(partitions))) => self.engine.lose(&partitions),
+            Turn::Event(Some(Event::Assigned(_))) => self.engine.assign(self.consumer.assignment().len()),
             Turn::Event(Some(_)) | Turn::Worked => {}
             Turn::Event(None) => return Ok(false),
         }

@@ -165,6 +165,33 @@ fn a_full_runner_takes_no_more_in_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_partition_with_much_to_do_does_not_keep_the_others_waiting() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        fill(&cluster, 300);
+        let kafka = connect(&cluster).await;
+        let seen = Seen::default();
+        let mut runner = Handlers::new(member(&kafka).max_poll_records(3))
+            .max_in_flight(6)
+            .for_each_per_partition(|record| {
+                let call = seen.begin(&record);
+                async move {
+                    sleep(ms(300)).await;
+                    call.end();
+                    Ok::<(), io::Error>(())
+                }
+            })
+            .await
+            .unwrap();
+        assert!(for_a_while(&mut runner, ms(15_000)).await.is_none());
+        let handled: Vec<usize> = seen.by_partition().values().map(Vec::len).collect();
+        assert!(handled.len() == 3 && handled.iter().all(|count| *count > 20), "{handled:?}");
+        assert!(for_a_while(&mut runner, ms(200_000)).await.is_none());
+        assert_eq!((0..3).map(|partition| committed(&cluster, partition)).sum::<i64>(), 900);
+    });
+}
+
+#[test]
 fn a_handler_may_take_ten_minutes_while_the_runner_is_full() {
     run(async {
         let cluster = cluster(|builder| builder);
@@ -178,8 +205,8 @@ fn a_handler_may_take_ten_minutes_while_the_runner_is_full() {
                 let seen = seen.clone();
                 async move {
                     let call = seen.begin(&record);
-                    let minutes = if record.offset().0 == 0 { 600_000 } else { 60_000 };
-                    sleep(ms(minutes)).await;
+                    let is_first = seen.begun().len() == 1;
+                    sleep(if is_first { ms(600_000) } else { ms(60_000) }).await;
                     call.end();
                     Ok::<(), io::Error>(())
                 }

@@ -46,6 +46,8 @@ pub(crate) struct PartitionState {
     pub(crate) token: Token,
     pub(crate) stage: Stage,
     pub(crate) paused: bool,
+    /// Nothing is handed out of it for now, for a reason that is not the application's pause.
+    pub(crate) held: bool,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_epoch: LeaderEpoch,
     /// The incarnation of the topic that the position belongs to; zero until it is known.
@@ -83,6 +85,7 @@ impl PartitionState {
             token,
             stage,
             paused: false,
+            held: false,
             leader: None,
             leader_epoch: LeaderEpoch::NONE,
             topic_id: TopicId::ZERO,

@@ -171,8 +171,9 @@ impl Reading {
 
     /// Suspends or resumes a partition; what is parked for it stays parked.
     pub(crate) fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), Error> {
-        self.subscription.state_mut(partition)?.paused = paused;
-        self.buffer.pause(partition, paused);
+        let state = self.subscription.state_mut(partition)?;
+        state.paused = paused;
+        self.buffer.pause(partition, paused || state.held);
         Ok(())
     }
 
@@ -347,9 +348,12 @@ impl Reading {
         outstanding.map_or(0, |outstanding| outstanding.acknowledge(records, token))
     }
 
-    /// These partitions will go: nothing more of them is handed out, though they are still this member's.
-    pub(super) fn hold_back(&mut self, partitions: &[TopicPartition]) {
-        partitions.iter().for_each(|partition| self.buffer.pause(partition, true));
+    /// Hands out nothing of a partition for now, or does again; a pause is another matter.
+    pub(crate) fn hold(&mut self, partition: &TopicPartition, held: bool) -> Result<(), Error> {
+        let state = self.subscription.state_mut(partition)?;
+        state.held = held;
+        self.buffer.pause(partition, state.paused || held);
+        Ok(())
     }
 
     /// Whether each record is finished by an acknowledgement of its own.

@@ -137,7 +137,8 @@ impl Reading {
         let outcome = if change == Change::Assigned { group.outcome.take() } else { None };
         let until = now + group.settings.classic.rebalance_timeout;
         if change == Change::Revoked {
-            self.hold_back(&partitions);
+            // They are still this member's, but nothing more of them is handed out.
+            partitions.iter().for_each(|partition| self.hold(partition, true).unwrap_or_default());
         }
         match change {
             Change::Assigned => {

@@ -104,6 +104,10 @@ struct Tenure {
     partition: TopicPartition,
     /// It is being revoked: nothing new is started.
     ends: bool,
+    /// Its records that were taken in and are not finished.
+    records: usize,
+    /// It has more than its share of them: no more are wanted of it.
+    held: bool,
 }
 
 /// What is taken in, and how far it is.
@@ -115,6 +119,10 @@ pub(crate) struct Schedule<R> {
     lanes: Lanes,
     tenures: BTreeMap<u32, Tenure>,
     by_partition: BTreeMap<TopicPartition, u32>,
+    /// How many partitions are assigned, so what the share of one is.
+    partitions: usize,
+    /// Which of them the consumer is to hold back, or not any more.
+    holds: Vec<(TopicPartition, bool)>,
     next_tenure: u32,
     records: usize,
     bytes: usize,
@@ -138,6 +146,8 @@ impl<R> Schedule<R> {
             lanes: Lanes::default(),
             tenures: BTreeMap::new(),
             by_partition: BTreeMap::new(),
+            partitions: 1,
+            holds: Vec::new(),
             next_tenure: 0,
             records: 0,
             bytes: 0,
@@ -164,6 +174,7 @@ impl<R> Schedule<R> {
     pub(crate) fn handle_record(&mut self, arrived: Arrived<R>) {
         let Arrived { record, partition, offset, lane, bytes } = arrived;
         let tenure = self.tenure(partition);
+        self.count_in(tenure);
         let entry = Entry { record, tenure, offset, bytes, attempts: 0, stage: Stage::Waiting };
         self.records += 1;
         self.bytes += bytes;
@@ -189,8 +200,48 @@ impl<R> Schedule<R> {
         let tenure = self.next_tenure;
         self.next_tenure = tenure.wrapping_add(1);
         self.by_partition.insert(partition.clone(), tenure);
-        self.tenures.insert(tenure, Tenure { partition, ends: false });
+        self.tenures.insert(tenure, Tenure { partition, ends: false, records: 0, held: false });
         tenure
+    }
+
+    /// So many partitions are assigned now.
+    pub(crate) fn handle_assignment(&mut self, partitions: usize) {
+        self.partitions = partitions.max(1);
+    }
+
+    /// What one partition may have taken in while others wait: else the first one that is fetched takes all room.
+    fn share(&self) -> usize {
+        (self.rules.max_records / self.partitions).max(1)
+    }
+
+    fn count_in(&mut self, tenure: u32) {
+        let share = self.share();
+        let Some(tenure) = self.tenures.get_mut(&tenure) else { return };
+        tenure.records += 1;
+        if tenure.records >= share && !tenure.held {
+            tenure.held = true;
+            self.holds.push((tenure.partition.clone(), true));
+        }
+    }
+
+    fn count_out(&mut self, tenure: u32) {
+        let share = self.share();
+        let Some(tenure) = self.tenures.get_mut(&tenure) else { return };
+        tenure.records -= 1;
+        if tenure.held && !tenure.ends && tenure.records <= share / 2 {
+            tenure.held = false;
+            self.holds.push((tenure.partition.clone(), false));
+        }
+    }
+
+    /// Whether [`Schedule::poll_hold`] has something.
+    pub(crate) fn has_hold(&self) -> bool {
+        !self.holds.is_empty()
+    }
+
+    /// The next partition that the consumer is to hold back, or not any more.
+    pub(crate) fn poll_hold(&mut self) -> Option<(TopicPartition, bool)> {
+        if self.holds.is_empty() { None } else { Some(self.holds.remove(0)) }
     }
 
     /// These partitions go, but not before their running handlers have returned, or time is up. What waits is dropped.
@@ -357,6 +408,7 @@ impl<R> Schedule<R> {
         self.free.push(id);
         self.records -= 1;
         self.bytes -= entry.bytes;
+        self.count_out(entry.tenure);
         match entry.stage {
             Stage::Running { .. } => self.running -= 1,
             Stage::Backoff(at) => drop(self.backoffs.remove(&(at, id))),

@@ -172,6 +172,27 @@ fn a_full_runner_asks_for_changes_alone() {
 }
 
 #[test]
+fn a_partition_is_held_back_when_it_has_its_share_and_until_half_of_it_is_done() {
+    let mut world = World::new(|rules| rules.max_records = 12);
+    world.schedule.handle_assignment(3);
+    (0..3).for_each(|offset| world.arrive(0, offset, Some(0)));
+    assert_eq!(world.schedule.poll_hold(), None);
+    (3..6).for_each(|offset| world.arrive(0, offset, Some(0)));
+    assert_eq!((world.schedule.poll_hold(), world.schedule.poll_hold()), (Some((a(0), true)), None));
+    for left in (2..6).rev() {
+        let started = world.start();
+        world.end(started[0], Outcome::Done);
+        let released = (left == 2).then(|| (a(0), false));
+        assert_eq!(world.schedule.poll_hold(), released, "{left} left");
+    }
+    // One that goes is the consumer's matter.
+    (6..12).for_each(|offset| world.arrive(0, offset, Some(0)));
+    assert_eq!(world.schedule.poll_hold(), Some((a(0), true)));
+    world.schedule.handle_lost(&[a(0)]);
+    assert_eq!(world.schedule.poll_hold(), None);
+}
+
+#[test]
 fn revoked_partitions_are_waited_for_and_the_others_go_on() {
     let mut world = World::new(|_| {});
     for offset in 0..3 {
