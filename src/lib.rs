@@ -13,6 +13,8 @@ pub use courant_client as client;
 pub use courant_connect as connect;
 #[cfg(feature = "consumer")]
 pub use courant_consumer as consumer;
+#[cfg(feature = "handlers")]
+pub use courant_handlers as handlers;
 #[cfg(feature = "producer")]
 pub use courant_producer as producer;
 pub use courant_runtime as runtime;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use courant_client::Kafka;
 use courant_client::config::CommonSettings;
 use courant_protocol::types::{TopicPartition, UnixMillis};
+use courant_runtime::World;
 
 use crate::config::ConsumerSettings;
 use crate::error::Error;
@@ -31,6 +32,14 @@ impl Backing {
             Self::Cluster(kafka) => kafka.world().now(),
             #[cfg(feature = "mock")]
             Self::Script(script) => script.now(),
+        }
+    }
+
+    pub(crate) fn world(&self) -> World {
+        match self {
+            Self::Cluster(kafka) => kafka.world().clone(),
+            #[cfg(feature = "mock")]
+            Self::Script(_) => World::builder().build(),
         }
     }
 

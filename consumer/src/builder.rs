@@ -12,7 +12,7 @@ use courant_protocol::types::{TopicName, TopicPartition};
 use crate::assignor::{Assignor, PartitionAssignor};
 use crate::backing::Backing;
 use crate::config::ConsumerSettings;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Finishing};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{ConsumerInterceptor, Interceptors};
 use crate::listener::{Listen, RebalanceListener};
@@ -61,6 +61,7 @@ pub struct ConsumerBuilder {
     assignors: Vec<Arc<dyn PartitionAssignor>>,
     listener: Option<Arc<dyn Listen>>,
     interceptors: Vec<Arc<dyn ConsumerInterceptor>>,
+    acknowledges: bool,
     failed: Option<Error>,
 }
 
@@ -75,6 +76,7 @@ impl ConsumerBuilder {
             assignors: Vec::new(),
             listener: None,
             interceptors: Vec::new(),
+            acknowledges: false,
             failed: None,
         }
     }
@@ -135,6 +137,13 @@ impl ConsumerBuilder {
     /// first.
     pub fn interceptor(mut self, interceptor: impl ConsumerInterceptor) -> Self {
         self.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Each record is finished by an acknowledgement of its own instead of by the next poll; see [`Consumer::acks`]. Every
+    /// record that is handed out then has to be acknowledged: no commit passes one that is not.
+    pub fn explicit_acks(mut self) -> Self {
+        self.acknowledges = true;
         self
     }
 
@@ -277,9 +286,10 @@ impl ConsumerBuilder {
                 ));
             }
         }
-        let interceptors = Interceptors::new(self.interceptors);
+        let finishing =
+            Finishing { interceptors: Interceptors::new(self.interceptors), acknowledges: self.acknowledges };
         let consumer =
-            Consumer::spawn(self.backing, settings, self.assignment, group, self.listener, interceptors);
+            Consumer::spawn(self.backing, settings, self.assignment, group, self.listener, finishing);
         if let Some(topics) = self.topics {
             consumer.subscribe(topics)?;
         }

@@ -11,7 +11,7 @@ use courant_client::Kafka;
 use courant_client::config::CommonSettings;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
-use courant_runtime::Task;
+use courant_runtime::{Task, World};
 
 use crate::backing::Backing;
 use crate::builder::ConsumerBuilder;
@@ -37,6 +37,7 @@ use crate::shared::Shared;
 ///
 /// A poll says that whatever earlier polls handed out is finished; what auto-commit commits follows from that, so a batch
 /// in hand is never committed behind the application's back. [`Consumer::commit`] commits the batch in hand as well.
+/// An application that works on many records at once says of each one when it is finished instead: [`Consumer::acks`].
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -88,10 +89,22 @@ pub struct Consumer {
     pub(crate) is_for_listener: bool,
 }
 
+/// Who hears of records beside the application, and what finishes them.
+pub(crate) struct Finishing {
+    pub(crate) interceptors: Option<Interceptors>,
+    pub(crate) acknowledges: bool,
+}
+
 impl Consumer {
     /// Starts the settings of a consumer.
     pub fn builder(kafka: &Kafka) -> ConsumerBuilder {
         ConsumerBuilder::new(Backing::Cluster(kafka.clone()))
+    }
+
+    /// The world that it runs in, for what works beside it: its clock and its timers. That of a mock consumer has the
+    /// runtime's clock, by which nothing of the mock happens.
+    pub fn world(&self) -> World {
+        self.backing.world()
     }
 
     pub(crate) fn spawn(
@@ -100,9 +113,11 @@ impl Consumer {
         assignment: Vec<TopicPartition>,
         group: Option<Group>,
         listener: Option<Arc<dyn Listen>>,
-        interceptors: Option<Interceptors>,
+        finishing: Finishing,
     ) -> Self {
-        let mut reading = Reading::new(backing.now(), reading_settings(backing.settings(), &settings));
+        let Finishing { interceptors, acknowledges } = finishing;
+        let reading_settings = reading_settings(backing.settings(), &settings, acknowledges);
+        let mut reading = Reading::new(backing.now(), reading_settings);
         reading.assign(assignment);
         reading.group = group;
         let (shared, settings) = (Shared::new(reading, interceptors), Arc::new(settings));
@@ -244,6 +259,23 @@ impl Consumer {
         })
     }
 
+    /// Goes on behind what stopped a partition: the first offset after a batch that cannot be read, or the last one that two
+    /// diverging logs agree on ([`Error::resume_at`]).
+    ///
+    /// Other than after a seek, what was handed out of the partition before keeps its place where records are acknowledged:
+    /// no commit passes it until it is finished.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUse`] if the error says nothing of where to go on, [`ErrorKind::NotAssigned`] and
+    /// [`ErrorKind::Closed`].
+    pub fn pass_over(&self, error: &Error) -> Result<(), Error> {
+        let (Some(partition), Some(to)) = (error.topic_partition(), error.resume_at()) else {
+            let what = "the error does not say where reading could go on";
+            return Err(Error::new(ErrorKind::InvalidUse, what).because(error.clone()));
+        };
+        self.command(|reading| reading.pass_over(partition, to))
+    }
+
     /// Hands out nothing of these partitions until [`Consumer::resume`]. What was fetched of them is kept.
     ///
     /// # Errors
@@ -282,6 +314,15 @@ impl Consumer {
         done
     }
 
+    /// Hands out nothing of a partition for now (`held`), because there is enough of it to work on, or does again. It is kept
+    /// apart from [`Consumer::pause`], which is the application's, and ends with the assignment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    pub fn hold(&self, partition: &TopicPartition, held: bool) -> Result<(), Error> {
+        self.command(|reading| reading.hold(partition, held))
+    }
+
     /// The offset of the next record that will be handed out; waits until it is known, up to `default.api.timeout.ms`.
     ///
     /// # Errors
@@ -311,7 +352,8 @@ impl Consumer {
 
 /// Commits.
 impl Consumer {
-    /// Commits the positions of all partitions: everything handed out so far, the batch in hand included. Tries until
+    /// Commits the positions of all partitions: everything handed out so far, the batch in hand included; where records are
+    /// acknowledged ([`Consumer::acks`]), of each partition what comes before the first that is not. Tries until
     /// `default.api.timeout.ms`.
     ///
     /// # Errors
@@ -511,7 +553,7 @@ impl Consumer {
     /// Takes at most `timeout`. From now on a poll gives `None`.
     ///
     /// Finished are the records of all polls but the last, and those of the last one too if the application went through its
-    /// batch to the end and has dropped it.
+    /// batch to the end and has dropped it. Where records are acknowledged, those that were are.
     ///
     /// A member of a group leaves it, unless it is a static one: its listener hears of it first. Called by a listener, it
     /// only begins to close.
@@ -611,10 +653,15 @@ fn api_timeout(common: &CommonSettings, settings: &ConsumerSettings) -> Duration
     settings.api_timeout.unwrap_or(common.default_api_timeout)
 }
 
-fn reading_settings(common: &CommonSettings, settings: &ConsumerSettings) -> ReadingSettings {
+fn reading_settings(
+    common: &CommonSettings,
+    settings: &ConsumerSettings,
+    acknowledges: bool,
+) -> ReadingSettings {
     ReadingSettings {
         subscription: SubscriptionSettings {
             has_group: settings.group.is_some(),
+            acknowledges,
             reset: settings.auto_offset_reset,
             backoff: common.retry_backoff,
             unknown_topic_patience: api_timeout(common, settings),

@@ -233,7 +233,11 @@ impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let mut reading = self.consumer.shared.reading();
         match self.end {
-            End::Unsubscribe(departure) => reading.depart_by(departure),
+            End::Unsubscribe(departure) => {
+                let owned = reading.owned();
+                reading.commit_acknowledged(&owned, departure.deadline);
+                reading.depart_by(departure);
+            }
             End::Close { deadline, farewell } => reading.close(deadline, farewell),
         }
         drop(reading);

@@ -109,7 +109,7 @@ impl Interceptors {
             // Without a receipt: that an interceptor has gone through it does not say that the application has.
             let mut batch = Batch::new(taken.slices.clone(), taken.records, None);
             if !self.guard(|| interceptor.on_consume(&mut batch)) {
-                (taken.slices, taken.records) = batch.into_slices();
+                batch.hand_back(taken);
             }
             if taken.records == 0 {
                 break;

@@ -4,6 +4,7 @@
 //! poll.rs poll(), next_event() ─► machine/subscription ─► machine/partition ─► machine/fetcher (+ fetch_session) ─► driver.rs ─► links.rs ─► broker
 //! Batch, ConsumerRecord ◄── machine/stretch (checked, decompressed, sliced; isolation) ◄── machine/buffer ◄── one slice per partition ◄┘
 //!                           the position moves here, on hand-out
+//! Acks::ack() ─► machine/acks (what is outstanding) ─► what commits may say
 //! commit() ─► machine/commit (one after the other, as the member that owns) ─► driver.rs ─► calls.rs ─► the group's coordinator
 //!
 //! subscribe() ─► machine/group ─► membership::classic ─► members.rs ─► calls.rs ─► JoinGroup, SyncGroup, Heartbeat, LeaveGroup
@@ -21,6 +22,7 @@
 //!
 //! Start with [`Consumer`]; settings go by Kafka's names ([`CONSUMER`]) or by type ([`ConsumerBuilder`]). Code that reads is
 //! tested without a broker by a `MockConsumer` (feature `mock`), which plays the driver and all brokers for the same machines.
+mod acks;
 pub mod assignor;
 mod backing;
 mod builder;
@@ -48,6 +50,7 @@ mod shared;
 mod stream;
 mod typed;
 
+pub use acks::{Acks, Receipt};
 pub use builder::ConsumerBuilder;
 pub use config::CONSUMER;
 pub use consumer::{Commit, Consumer};
@@ -67,6 +70,6 @@ pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use record::{Batch, ConsumerRecord, Iter, Record};
 pub use stream::RecordStream;
 pub use typed::{
-    DecodeError, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedEvent, TypedIter, TypedRecord,
+    DecodeError, Decoder, TypedBatch, TypedConsumer, TypedConsumerRecord, TypedEvent, TypedIter, TypedRecord,
     TypedRecordStream,
 };

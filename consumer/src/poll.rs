@@ -28,7 +28,8 @@ impl Consumer {
     /// In a group, changes of the assignment are dealt with on the way: the [`RebalanceListener`] hears of them here, in this
     /// task. Between two polls lie at most `max.poll.interval.ms`, or the group goes on without this member.
     ///
-    /// Calling it says that the records of earlier polls are finished. Records come in order within a partition; which
+    /// Calling it says that the records of earlier polls are finished, unless they are acknowledged one by one
+    /// ([`Consumer::acks`]). Records come in order within a partition; which
     /// partition comes next is a matter of what was fetched and of fairness.
     ///
     /// # Errors
@@ -105,8 +106,49 @@ impl Consumer {
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.poll_calling(cx)).await?;
         let mut poll = self.begin_poll();
-        let _waiting = self.wait_begins();
-        poll_fn(|cx| self.poll_event(cx, &mut poll)).await
+        let _idle = self.wait_begins();
+        poll_fn(|cx| self.poll_event(cx, &mut poll, Wanted::Everything)).await
+    }
+
+    /// The next change of the assignment; hands out no records, so that an application that has enough to work on still takes
+    /// part in rebalances. `None` once the consumer is closed.
+    ///
+    /// In all else it is [`Consumer::next_event`]: what the event before brought is dealt with. While it waits the time of
+    /// `max.poll.interval.ms` stands still, although records may lie ready. Without a group nothing ever changes.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// No change is lost: one counts as given only if it is returned.
+    pub async fn next_change(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_calling(cx)).await?;
+        self.begin_poll();
+        self.shared.reading().want_changes_only();
+        let _idle = self.wait_begins();
+        let next = poll_fn(|cx| self.poll_wanted(cx, true, Wanted::Changes)).await?;
+        Ok(next.and_then(Next::into_change))
+    }
+
+    /// The next records of partitions that stay, while what was revoked is not dealt with yet: unlike
+    /// [`Consumer::next_event`] it does not say that the event before is. So an application that still works on records of
+    /// revoked partitions can go on with all others meanwhile. `None` once the consumer is closed.
+    ///
+    /// The group waits for this member until the next event is asked for, up to `max.poll.interval.ms` from when the event
+    /// before was given.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    ///
+    /// # Cancel safety
+    /// No record is lost: one counts as handed out only if the batch is returned.
+    pub async fn next_retained(&mut self) -> Result<Option<Batch>, Error> {
+        poll_fn(|cx| self.poll_calling(cx)).await?;
+        let mut poll = self.begin_hand_out(&mut self.shared.reading());
+        match poll_fn(|cx| self.poll_event(cx, &mut poll, Wanted::Records)).await? {
+            Some(Event::Batch(batch)) => Ok(Some(batch)),
+            _ => Ok(None),
+        }
     }
 
     /// The records one by one, as values of their own.
@@ -143,12 +185,17 @@ impl Consumer {
     /// What was handed out before is finished; gives the number of this poll.
     pub(crate) fn begin_poll(&mut self) -> u64 {
         let mut reading = self.shared.reading();
-        reading.give_back();
-        let poll = reading.begin_poll();
-        self.tell_of_room(&mut reading);
+        let poll = self.begin_hand_out(&mut reading);
         if reading.group.is_some() && reading.begin_group_poll(self.backing.now()) {
             self.shared.kick_driver();
         }
+        poll
+    }
+
+    fn begin_hand_out(&self, reading: &mut Reading) -> u64 {
+        reading.give_back();
+        let poll = reading.begin_poll();
+        self.tell_of_room(reading);
         poll
     }
 
@@ -175,20 +222,18 @@ impl Consumer {
         Poll::Ready(done.map_err(Error::listener))
     }
 
-    fn poll_event(&mut self, cx: &Context<'_>, poll: &mut u64) -> Poll<Result<Option<Event>, Error>> {
+    fn poll_event(
+        &mut self,
+        cx: &Context<'_>,
+        poll: &mut u64,
+        wanted: Wanted,
+    ) -> Poll<Result<Option<Event>, Error>> {
         let mut taken = Taken::default();
         let rules = self.settings.read_rules();
         while taken.has_room(self.settings.max_poll_records, &rules) {
-            match self.poll_next(cx, taken.records == 0) {
+            match self.poll_wanted(cx, taken.records == 0, wanted) {
                 Poll::Ready(Ok(Some(Next::Turn(turn)))) => self.read(turn, &mut taken),
-                Poll::Ready(Ok(Some(Next::Change(change, partitions)))) => {
-                    let event = match change {
-                        Change::Assigned => Event::Assigned(partitions),
-                        Change::Revoked => Event::Revoked(partitions),
-                        Change::Lost => Event::Lost(partitions),
-                    };
-                    return Poll::Ready(Ok(Some(event)));
-                }
+                Poll::Ready(Ok(Some(change))) => return Poll::Ready(Ok(change.into_change())),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if taken.records == 0 => return Poll::Pending,
@@ -208,12 +253,21 @@ impl Consumer {
     /// A change of the assignment, or the partition whose turn it is; with `wait`, errors are told and the task is woken
     /// when there is something.
     fn poll_next(&mut self, cx: &Context<'_>, wait: bool) -> Poll<Result<Option<Next>, Error>> {
+        self.poll_wanted(cx, wait, Wanted::Everything)
+    }
+
+    fn poll_wanted(
+        &mut self,
+        cx: &Context<'_>,
+        wait: bool,
+        wanted: Wanted,
+    ) -> Poll<Result<Option<Next>, Error>> {
         let now = self.backing.now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
                 return Some((Ok(None), None));
             }
-            if reading.has_notice() {
+            if reading.has_notice() && wanted != Wanted::Records {
                 // Records that are being gathered go out first.
                 let (change, partitions, outcome) =
                     if wait { reading.take_notice(now)? } else { return None };
@@ -222,7 +276,12 @@ impl Consumer {
             if let Some(error) = if wait { reading.poll_error(now) } else { None } {
                 return Some((Err(error), None));
             }
-            reading.take_turn().map(|turn| (Ok(Some(Next::Turn(turn))), None))
+            match wanted {
+                Wanted::Changes => None,
+                // Nothing more of what is lost, though it was not told yet.
+                Wanted::Records if reading.is_lost() => None,
+                _ => reading.take_turn().map(|turn| (Ok(Some(Next::Turn(turn))), None)),
+            }
         }));
         if let Ok(Some(Next::Change(..))) = &found {
             self.shared.kick_driver();
@@ -240,7 +299,8 @@ impl Consumer {
         let max_records = self.settings.max_poll_records;
         let error = stretch.take(partition, position, max_records, &mut self.scratch, taken).err();
         let mut reading = self.shared.reading();
-        if reading.end_turn(turn, taken.bytes - bytes, error) {
+        let new = taken.slices.get(slices..).unwrap_or_default();
+        if reading.end_turn(turn, new, taken.bytes - bytes, error) {
             reading.counts.handed_out(taken.records - records, taken.bytes - bytes);
         } else {
             taken.slices.truncate(slices);
@@ -283,6 +343,7 @@ impl Consumer {
     fn intercept(&self, taken: &mut Taken) -> bool {
         if let Some(interceptors) = &self.shared.interceptors {
             interceptors.on_consume(taken);
+            self.shared.reading().leave_out(&taken.left_out);
         }
         taken.records > 0
     }
@@ -295,6 +356,15 @@ impl Consumer {
     }
 }
 
+/// What the application asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Everything,
+    Changes,
+    /// While a change is not dealt with yet.
+    Records,
+}
+
 /// The next thing to hand out.
 #[expect(
     clippy::large_enum_variant,
@@ -303,6 +373,17 @@ impl Consumer {
 enum Next {
     Turn(Turn),
     Change(Change, Vec<TopicPartition>),
+}
+
+impl Next {
+    fn into_change(self) -> Option<Event> {
+        match self {
+            Self::Turn(_) => None,
+            Self::Change(Change::Assigned, partitions) => Some(Event::Assigned(partitions)),
+            Self::Change(Change::Revoked, partitions) => Some(Event::Revoked(partitions)),
+            Self::Change(Change::Lost, partitions) => Some(Event::Lost(partitions)),
+        }
+    }
 }
 
 /// What a stream takes at a time: records of one partition, in a row, with the token of their position.

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use courant_protocol::record::{Header, Headers, OwnedRecord, RecordIter, RecordView};
 use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
 
-use crate::machine::stretch::Slice;
+use crate::acks::Receipt;
+use crate::machine::position::Token;
+use crate::machine::stretch::{Slice, Taken};
 use crate::offsets::OffsetAndMetadata;
 use crate::shared::Shared;
 
@@ -43,6 +45,8 @@ use crate::shared::Shared;
 pub struct Batch {
     slices: Vec<Slice>,
     records: usize,
+    /// What was left out before it was handed out.
+    left_out: Vec<Slice>,
     /// Where to report that the application has gone through it.
     receipt: Option<(Arc<Shared>, u64)>,
     went_through: AtomicBool,
@@ -50,7 +54,7 @@ pub struct Batch {
 
 impl Batch {
     pub(crate) fn new(slices: Vec<Slice>, records: usize, receipt: Option<(Arc<Shared>, u64)>) -> Self {
-        Self { slices, records, receipt, went_through: AtomicBool::new(false) }
+        Self { slices, records, left_out: Vec::new(), receipt, went_through: AtomicBool::new(false) }
     }
 
     /// How many records there are; at least one, as a poll hands it out.
@@ -92,31 +96,39 @@ impl Batch {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(&Record<'_>) -> bool) {
-        let mut kept = Vec::with_capacity(self.slices.len());
+        let (mut kept, mut left_out) = (Vec::with_capacity(self.slices.len()), Vec::new());
         for slice in &self.slices {
             let mut records = slice.records.iter_from(slice.from);
-            let mut begins_new = true;
+            let mut before = None;
             for _ in 0..slice.count {
                 let from = records.mark(&slice.records);
                 let Some(Ok(view)) = records.next() else { break };
-                if !keep(&Record { slice, view }) {
-                    begins_new = true;
-                    continue;
+                let is_kept = keep(&Record { slice, view });
+                let runs = if is_kept { &mut kept } else { &mut left_out };
+                if before.replace(is_kept) != Some(is_kept) {
+                    runs.push(Slice { from, count: 0, ..slice.clone() });
                 }
-                if std::mem::take(&mut begins_new) {
-                    kept.push(Slice { from, count: 0, ..slice.clone() });
-                }
-                if let Some(run) = kept.last_mut() {
+                if let Some(run) = runs.last_mut() {
                     run.count += 1;
                 }
             }
         }
         self.records = kept.iter().map(|slice| slice.count).sum();
         self.slices = kept;
+        match &self.receipt {
+            Some((shared, _)) => shared.reading().leave_out(&left_out),
+            None => self.left_out.append(&mut left_out),
+        }
     }
 
-    pub(crate) fn into_slices(mut self) -> (Vec<Slice>, usize) {
-        (std::mem::take(&mut self.slices), self.records)
+    /// What an interceptor has left of it.
+    pub(crate) fn hand_back(mut self, taken: &mut Taken) {
+        (taken.slices, taken.records) = (std::mem::take(&mut self.slices), self.records);
+        taken.left_out.append(&mut self.left_out);
+    }
+
+    pub(crate) fn slices(&self) -> &[Slice] {
+        &self.slices
     }
 
     /// The partitions that there are records of, and where each one's reading goes on after this batch.
@@ -268,6 +280,11 @@ impl<'a> Record<'a> {
         OffsetAndMetadata::after(Offset(self.view.offset.0.saturating_add(1)), self.leader_epoch())
     }
 
+    /// What says that it is finished, where records are acknowledged; see [`Consumer::acks`](crate::Consumer::acks).
+    pub fn receipt(&self) -> Receipt {
+        Receipt::new(self.slice.partition.clone(), self.view.offset, self.slice.token)
+    }
+
     /// The record as a value of its own. It shares the bytes of its whole batch and keeps them in memory.
     pub fn to_owned(&self) -> ConsumerRecord {
         ConsumerRecord::new(self.slice, &self.view)
@@ -286,6 +303,7 @@ impl fmt::Debug for Record<'_> {
 pub struct ConsumerRecord {
     partition: TopicPartition,
     leader_epoch: LeaderEpoch,
+    token: Token,
     record: OwnedRecord,
 }
 
@@ -294,6 +312,7 @@ impl ConsumerRecord {
         Self {
             partition: slice.partition.clone(),
             leader_epoch: slice.records.header().leader_epoch,
+            token: slice.token,
             record: slice.records.owned(view),
         }
     }
@@ -361,6 +380,11 @@ impl ConsumerRecord {
     /// What to commit once this record and those before it are done.
     pub fn next_offset(&self) -> OffsetAndMetadata {
         OffsetAndMetadata::after(Offset(self.record.offset().0.saturating_add(1)), self.leader_epoch)
+    }
+
+    /// What says that it is finished, where records are acknowledged; see [`Consumer::acks`](crate::Consumer::acks).
+    pub fn receipt(&self) -> Receipt {
+        Receipt::new(self.partition.clone(), self.record.offset(), self.token)
     }
 }
 

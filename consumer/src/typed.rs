@@ -51,7 +51,50 @@ use crate::stream::RecordStream;
 /// ```
 pub struct TypedConsumer<K, V> {
     consumer: Consumer,
-    decode: Arc<Decode<K, V>>,
+    decoder: Decoder<K, V>,
+}
+
+/// A codec for keys and one for values, to read records with that were polled as bytes; [`Consumer::typed`] is for those
+/// that are not.
+pub struct Decoder<K, V>(Arc<Decode<K, V>>);
+
+impl<K: 'static, V: 'static> Decoder<K, V> {
+    /// The types follow from the codecs, or from how what they read is used.
+    pub fn new(key: impl Codec<K>, value: impl Codec<V>) -> Self {
+        Self(Arc::new(move |record: &ConsumerRecord| {
+            let context = CodecContext::key(record.topic()).with_headers(record.headers());
+            let key = key.decode_nullable(record.key_bytes(), &context).map_err(|error| (true, error))?;
+            let context = CodecContext::value(record.topic()).with_headers(record.headers());
+            let value =
+                value.decode_nullable(record.value_bytes(), &context).map_err(|error| (false, error))?;
+            Ok((key, value))
+        }))
+    }
+}
+
+impl<K, V> Decoder<K, V> {
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// What cannot be read, with the record in it.
+    pub fn decode(&self, record: ConsumerRecord) -> Result<TypedConsumerRecord<K, V>, DecodeError> {
+        match (self.0)(&record) {
+            Ok((key, value)) => Ok(TypedConsumerRecord { key, value, record }),
+            Err((is_key, error)) => Err(DecodeError::new(record, is_key, error)),
+        }
+    }
+}
+
+impl<K, V> Clone for Decoder<K, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V> fmt::Debug for Decoder<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
+    }
 }
 
 /// Reads key and value of a record; says of which part an error is.
@@ -67,15 +110,7 @@ impl Consumer {
         key: impl Codec<K>,
         value: impl Codec<V>,
     ) -> TypedConsumer<K, V> {
-        let decode = move |record: &ConsumerRecord| {
-            let context = CodecContext::key(record.topic()).with_headers(record.headers());
-            let key = key.decode_nullable(record.key_bytes(), &context).map_err(|error| (true, error))?;
-            let context = CodecContext::value(record.topic()).with_headers(record.headers());
-            let value =
-                value.decode_nullable(record.value_bytes(), &context).map_err(|error| (false, error))?;
-            Ok((key, value))
-        };
-        TypedConsumer { consumer: self, decode: Arc::new(decode) }
+        TypedConsumer { consumer: self, decoder: Decoder::new(key, value) }
     }
 }
 
@@ -111,14 +146,14 @@ impl<K, V> TypedConsumer<K, V> {
 
     /// A batch of this consumer's with its records decoded as it is gone through.
     pub fn decoded(&self, batch: Batch) -> TypedBatch<K, V> {
-        TypedBatch { batch, decode: Arc::clone(&self.decode) }
+        TypedBatch { batch, decoder: self.decoder.clone() }
     }
 
     /// The records one by one, as values of their own; as [`Consumer::stream`].
     ///
     /// One that cannot be decoded is an error ([`DecodeError::of`] has the record), and the stream goes on behind it.
     pub fn stream(&mut self) -> TypedRecordStream<'_, K, V> {
-        TypedRecordStream { records: self.consumer.stream(), decode: Arc::clone(&self.decode) }
+        TypedRecordStream { records: self.consumer.stream(), decoder: self.decoder.clone() }
     }
 
     /// The consumer underneath, to poll it for bytes.
@@ -164,13 +199,13 @@ pub enum TypedEvent<K, V> {
 #[must_use = "the records in it count as handed out"]
 pub struct TypedBatch<K, V> {
     batch: Batch,
-    decode: Arc<Decode<K, V>>,
+    decoder: Decoder<K, V>,
 }
 
 impl<K, V> TypedBatch<K, V> {
     /// Goes through the records: those of one partition in a row, in the order of their offsets.
     pub fn iter(&self) -> TypedIter<'_, K, V> {
-        TypedIter { records: self.batch.iter(), decode: &*self.decode }
+        TypedIter { records: self.batch.iter(), decode: &*self.decoder.0 }
     }
 
     /// The batch underneath: its length, its bytes, and where reading goes on after it.
@@ -250,7 +285,7 @@ pub struct TypedConsumerRecord<K, V> {
 /// Decoded records one by one; made by [`TypedConsumer::stream`].
 pub struct TypedRecordStream<'a, K, V> {
     records: RecordStream<'a>,
-    decode: Arc<Decode<K, V>>,
+    decoder: Decoder<K, V>,
 }
 
 impl<K, V> TypedRecordStream<'_, K, V> {
@@ -271,10 +306,7 @@ impl<K, V> Stream for TypedRecordStream<'_, K, V> {
         polled.map(|next| {
             next.map(|record| {
                 let record = record?;
-                match (this.decode)(&record) {
-                    Ok((key, value)) => Ok(TypedConsumerRecord { key, value, record }),
-                    Err((is_key, error)) => Err(DecodeError::new(record, is_key, error).into()),
-                }
+                this.decoder.decode(record).map_err(Error::from)
             })
         })
     }

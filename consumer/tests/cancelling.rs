@@ -259,6 +259,57 @@ fn events_that_are_dropped_lose_no_change_and_no_record() {
 }
 
 #[test]
+fn waits_for_changes_that_are_dropped_lose_no_change_and_take_no_record() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            seat::written(&cluster);
+            let kafka = connect(&cluster).await;
+            let mut first = seat::Seat::take(seat::member(&kafka)).await;
+            let mut second = seat::Seat::take(seat::member(&kafka)).await;
+            let end = kafka.world().now() + ms(20_000);
+            while kafka.world().now() < end {
+                for seat in [&mut first, &mut second] {
+                    match drop_after(steps, seat.consumer.next_change()).await {
+                        Some(event) => seat.note(event.unwrap().unwrap()),
+                        None => kafka.world().sleep(ms(1)).await,
+                    }
+                }
+            }
+            for seat in [&mut first, &mut second] {
+                assert_eq!(seat.owned.iter().cloned().collect::<Vec<_>>(), seat.consumer.assignment());
+                assert_eq!(seat.records, [], "dropped after {steps} steps");
+            }
+            assert_eq!(first.owned.len() + second.owned.len(), 3);
+        });
+    }
+}
+
+#[test]
+fn records_of_what_stays_that_are_dropped_are_not_lost() {
+    for steps in 1..=STEPS {
+        run(async {
+            let cluster = cluster(|builder| builder);
+            written(&cluster);
+            let kafka = connect(&cluster).await;
+            // Without a group everything stays.
+            let mut consumer =
+                reader(&kafka).max_poll_records(4).max_partition_fetch_bytes(200).start().await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < 60 {
+                match drop_after(steps, consumer.next_retained()).await {
+                    Some(batch) => {
+                        got.extend(places(&batch.unwrap().unwrap()).into_iter().map(|(_, offset)| offset))
+                    }
+                    None => kafka.world().sleep(ms(1)).await,
+                }
+            }
+            assert_eq!(got, (0..60).collect::<Vec<_>>(), "dropped after {steps} steps");
+        });
+    }
+}
+
+#[test]
 fn leaving_that_is_dropped_goes_on() {
     for steps in 1..=STEPS {
         run(async {

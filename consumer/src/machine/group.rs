@@ -125,6 +125,8 @@ pub(crate) struct Group {
     /// Whether the view of the cluster has to be compared with [`Self::watched`].
     pub(crate) view_changed: bool,
     pub(crate) activity: Activity,
+    /// Whether a waiting application would take records.
+    pub(crate) wants_records: bool,
     /// The application was silent for too long: the member stays away until it is back.
     pub(crate) stalled: bool,
     /// The end of the membership was answered by nobody yet, because nothing was lost by it.
@@ -157,6 +159,7 @@ impl Group {
             inspection: None,
             view_changed: false,
             activity: Activity::Busy(now),
+            wants_records: true,
             stalled: false,
             owes_return: false,
             departure: None,

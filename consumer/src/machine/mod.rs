@@ -6,11 +6,13 @@
 //! | `reset` | where to start without a valid offset |
 //! | `fetcher`, `fetch_session` | which broker is asked for what, and how much |
 //! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
+//! | `acks` | what is outstanding where each record is acknowledged, and so what may be committed |
 //! | `commit` | in which order offsets reach the coordinator |
 //! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
 //! | `returning` | whether what a group was given before its static leader came back is everything |
 //! | `counts` | how much there was of all that, and how long it took |
 //! | `pattern` | which topics are subscribed to where they are chosen by their names |
+pub(crate) mod acks;
 pub(crate) mod buffer;
 pub(crate) mod commit;
 pub(crate) mod counts;

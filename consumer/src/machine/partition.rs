@@ -4,6 +4,7 @@ use std::time::Instant;
 use courant_client::retry::Backoff;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId, UnixMillis};
 
+use super::acks::Outstanding;
 use super::position::{Position, Token};
 use super::reset::OffsetReset;
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub(crate) struct PartitionState {
     pub(crate) token: Token,
     pub(crate) stage: Stage,
     pub(crate) paused: bool,
+    /// Nothing is handed out of it for now, for a reason that is not the application's pause.
+    pub(crate) held: bool,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_epoch: LeaderEpoch,
     /// The incarnation of the topic that the position belongs to; zero until it is known.
@@ -55,6 +58,8 @@ pub(crate) struct PartitionState {
     pub(crate) log: LogEnds,
     /// Everything before it is finished by the application: auto-commit commits it.
     pub(crate) finished: Option<Position>,
+    /// Where records are acknowledged one by one: what is outstanding. It decides then, and [`Self::finished`] does not.
+    pub(crate) outstanding: Option<Outstanding>,
     /// A follower to fetch from instead of the leader, until then (KIP-392).
     pub(crate) preferred_replica: Option<(NodeId, Instant)>,
     /// A size that one batch is known to need, above the usual limit.
@@ -80,12 +85,14 @@ impl PartitionState {
             token,
             stage,
             paused: false,
+            held: false,
             leader: None,
             leader_epoch: LeaderEpoch::NONE,
             topic_id: TopicId::ZERO,
             next_fetch: Offset::NONE,
             log: LogEnds::default(),
             finished: None,
+            outstanding: None,
             preferred_replica: None,
             batch_needs_bytes: None,
             trouble: None,
@@ -104,6 +111,22 @@ impl PartitionState {
         }
     }
 
+    /// Behind what the application has finished: what auto-commit commits.
+    pub(crate) fn finished(&self) -> Option<Position> {
+        match &self.outstanding {
+            Some(outstanding) => outstanding.finished(),
+            None => self.finished,
+        }
+    }
+
+    /// What a commit without offsets commits.
+    pub(crate) fn committable(&self) -> Option<Position> {
+        match &self.outstanding {
+            Some(outstanding) => outstanding.committable(),
+            None => self.position(),
+        }
+    }
+
     /// Moves to another stage under a new token: whatever was asked or fetched before is void.
     pub(crate) fn restart(&mut self, token: Token, stage: Stage) {
         if let Stage::Fetching(position) | Stage::Validate(position) = &stage {
@@ -111,6 +134,14 @@ impl PartitionState {
         }
         self.token = token;
         self.stage = stage;
+        if let Some(outstanding) = &mut self.outstanding {
+            match &self.stage {
+                Stage::Fetching(position) | Stage::Validate(position) => outstanding.move_to(Some(*position)),
+                Stage::Committed | Stage::Reset(_) => outstanding.move_to(None),
+                // It stands where it stood.
+                Stage::Failed { .. } => {}
+            }
+        }
         self.asked = false;
         self.batch_needs_bytes = None;
         self.note_success();

@@ -3,6 +3,7 @@
 //! One lock guards it. The application's task takes records out and gives commands; the driver brings what the world
 //! says and takes what is to be sent. Neither waits for I/O while it holds the lock, and decompression happens outside.
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use courant_membership::classic::Standing;
@@ -18,7 +19,7 @@ use super::isolation::{AbortedTransactions, IsolationLevel};
 use super::partition::Stage;
 use super::position::{Position, Token};
 use super::reset::OffsetReset;
-use super::stretch::{ReadRules, Stretch, StretchEnd};
+use super::stretch::{ReadRules, Slice, Stretch, StretchEnd};
 use super::subscription::{Answer, Asked, Subscription, SubscriptionSettings, TopicView};
 use crate::error::{Error, ErrorKind};
 use crate::offsets::OffsetAndMetadata;
@@ -155,15 +156,27 @@ impl Reading {
             SeekTo::By(reset) => (Stage::Reset(reset), None),
         };
         self.subscription.seek(partition, stage)?;
-        self.subscription.state_mut(partition)?.finished = finished;
+        let state = self.subscription.state_mut(partition)?;
+        state.finished = finished;
+        if let Some(outstanding) = &mut state.outstanding {
+            outstanding.void(finished);
+        }
+        self.buffer.discard(partition);
+        Ok(())
+    }
+
+    /// Goes on at `to`, past or before what stopped the partition. What was handed out stays as it is, finished or not.
+    pub(crate) fn pass_over(&mut self, partition: &TopicPartition, to: Offset) -> Result<(), Error> {
+        self.subscription.seek(partition, Stage::Fetching(Position::at(to)))?;
         self.buffer.discard(partition);
         Ok(())
     }
 
     /// Suspends or resumes a partition; what is parked for it stays parked.
     pub(crate) fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), Error> {
-        self.subscription.state_mut(partition)?.paused = paused;
-        self.buffer.pause(partition, paused);
+        let state = self.subscription.state_mut(partition)?;
+        state.paused = paused;
+        self.buffer.pause(partition, paused || state.held);
         Ok(())
     }
 
@@ -219,6 +232,7 @@ impl Reading {
     pub(crate) fn committable(&self) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
         let mut offsets = self.subscription.committable();
         if let Some((partition, token, position)) = &self.streaming
+            && !self.acknowledges()
             && let Some(offset) = offsets.get_mut(partition)
             && self.subscription.state(partition).is_some_and(|state| state.token == *token)
         {
@@ -272,13 +286,26 @@ impl Reading {
 
     /// Ends a turn: the position moves here and nowhere else. False means that the partition was moved meanwhile, so
     /// that what was read must not be handed out.
-    pub(crate) fn end_turn(&mut self, turn: Turn, held_bytes: usize, error: Option<Error>) -> bool {
+    pub(crate) fn end_turn(
+        &mut self,
+        turn: Turn,
+        slices: &[Slice],
+        held_bytes: usize,
+        error: Option<Error>,
+    ) -> bool {
         let Turn { partition, token, position, stretch } = turn;
         let Some(state) = self.subscription.current_mut(&partition, token) else {
             self.buffer.end_turn(&partition, None);
             return false;
         };
         state.stage = Stage::Fetching(position);
+        if let Some(outstanding) = &mut state.outstanding {
+            for slice in slices {
+                let epoch = slice.records.header().leader_epoch;
+                slice.runs().for_each(|run| outstanding.hand_out(run, epoch, token));
+            }
+            outstanding.hand_out_to(position);
+        }
         self.buffer.end_turn(&partition, (!stretch.is_used_up()).then_some(stretch));
         self.held_bytes += held_bytes;
         match error {
@@ -292,6 +319,15 @@ impl Reading {
             None => self.handed_out.push((partition, token, position)),
         }
         true
+    }
+
+    /// Records that the application does not get to see: where each is acknowledged by itself, these are finished.
+    pub(crate) fn leave_out(&mut self, slices: &[Slice]) {
+        for slice in slices {
+            for run in slice.runs() {
+                self.acknowledge(&slice.partition, run, slice.token);
+            }
+        }
     }
 
     /// A stream says how far it has come in the records that it holds.
@@ -315,6 +351,41 @@ impl Reading {
             self.buffer.discard(&partition);
             self.handed_out.retain(|(handed_out, _, _)| *handed_out != partition);
             self.handed_out.push((partition, new, position));
+        }
+    }
+
+    /// The application has finished these records of a partition, which were handed out under `token`. How many of them
+    /// were outstanding: none where the partition was moved or assigned anew since.
+    pub(crate) fn acknowledge(
+        &mut self,
+        partition: &TopicPartition,
+        records: Range<Offset>,
+        token: Token,
+    ) -> u64 {
+        let state = self.subscription.state_mut(partition).ok();
+        let outstanding = state.and_then(|state| state.outstanding.as_mut());
+        outstanding.map_or(0, |outstanding| outstanding.acknowledge(records, token))
+    }
+
+    /// Hands out nothing of a partition for now, or does again; a pause is another matter.
+    pub(crate) fn hold(&mut self, partition: &TopicPartition, held: bool) -> Result<(), Error> {
+        let state = self.subscription.state_mut(partition)?;
+        state.held = held;
+        self.buffer.pause(partition, state.paused || held);
+        Ok(())
+    }
+
+    /// Whether each record is finished by an acknowledgement of its own.
+    pub(crate) fn acknowledges(&self) -> bool {
+        self.settings.subscription.acknowledges
+    }
+
+    /// Commits what was acknowledged of partitions that are about to go, and until when that is tried.
+    pub(crate) fn commit_acknowledged(&mut self, of: &[TopicPartition], deadline: Instant) {
+        if self.commits.is_auto() && self.acknowledges() {
+            let mut finished = self.subscription.finished();
+            finished.retain(|partition, _| of.contains(partition));
+            self.commits.commit_finished(finished, deadline);
         }
     }
 

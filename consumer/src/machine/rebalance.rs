@@ -55,6 +55,7 @@ impl Reading {
     pub(crate) fn begin_group_poll(&mut self, now: Instant) -> bool {
         let Some(group) = self.group.as_mut().filter(|group| group.is_subscribed()) else { return false };
         group.activity = Activity::Waiting(None);
+        group.wants_records = true;
         let mut moved = std::mem::take(&mut group.stalled);
         if std::mem::take(&mut group.owes_return) {
             group.classic.revoked_done(now);
@@ -74,11 +75,24 @@ impl Reading {
         self.settle_notice(now) || moved
     }
 
+    /// The application waits for changes of the assignment alone: records that lie ready are nothing that it is late for.
+    pub(crate) fn want_changes_only(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.wants_records = false;
+        }
+    }
+
     /// The application has something to work on, or has stopped waiting.
     pub(crate) fn end_group_poll(&mut self, now: Instant) {
         if let Some(group) = &mut self.group {
             group.activity = Activity::Busy(now);
         }
+    }
+
+    /// Whether everything is gone, and the application has not heard of it yet.
+    pub(crate) fn is_lost(&self) -> bool {
+        let mut notices = self.group.iter().flat_map(|group| &group.notices);
+        notices.any(|notice| notice.change == Change::Lost)
     }
 
     fn settle_notice(&mut self, now: Instant) -> bool {
@@ -87,10 +101,16 @@ impl Reading {
             return false;
         }
         let Some(Notice { change, partitions, then }) = group.notices.pop_front() else { return false };
+        let until = now + group.settings.classic.rebalance_timeout;
+        if change == Change::Revoked {
+            // What was acknowledged since it was told.
+            self.commit_acknowledged(&partitions, until);
+        }
+        let Some(group) = &mut self.group else { return false };
         match then {
             Then::Nothing => {}
             Then::Rejoin if change == Change::Lost => group.classic.revoked_done(now),
-            Then::Rejoin => group.letting_go = Some(now + group.settings.classic.rebalance_timeout),
+            Then::Rejoin => group.letting_go = Some(until),
             Then::Settle => group.classic.assigned_done(),
         }
         if change != Change::Assigned {
@@ -116,6 +136,10 @@ impl Reading {
         let (change, partitions) = (notice.change, notice.partitions.clone());
         let outcome = if change == Change::Assigned { group.outcome.take() } else { None };
         let until = now + group.settings.classic.rebalance_timeout;
+        if change == Change::Revoked {
+            // They are still this member's, but nothing more of them is handed out.
+            partitions.iter().for_each(|partition| self.hold(partition, true).unwrap_or_default());
+        }
         match change {
             Change::Assigned => {
                 let all = self.owned().into_iter().chain(partitions.iter().cloned()).collect();
@@ -238,6 +262,7 @@ impl Reading {
     /// sent: others may have gone further.
     fn handle_lost(&mut self, now: Instant) {
         self.commits.refuse_all(&Error::not_a_member());
+        self.subscription.void_outstanding();
         let mut owned = self.owned();
         let Some(group) = &mut self.group else { return };
         group.electing = None;
@@ -415,7 +440,7 @@ impl Reading {
     fn note_readiness(&mut self, now: Instant) {
         let records = self.has_turn();
         let Some(group) = &mut self.group else { return };
-        let ready = records || group.has_notice();
+        let ready = (records && group.wants_records) || group.has_notice();
         if let Activity::Waiting(since) = &mut group.activity {
             *since = if ready { since.or(Some(now)) } else { None };
         }

@@ -2,8 +2,10 @@
 //!
 //! Cost: a batch is checked and decompressed when its first record is asked for, so that what waits stays compressed.
 //! A slice shares the batch's bytes; nothing is allocated or copied per record.
+use std::ops::Range;
+
 use bytes::Bytes;
-use courant_protocol::compression::{Codec, CompressionScratch};
+use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::control::ControlRecord;
 use courant_protocol::record::{
     Batch, BatchHeader, BatchRecords, Batches, ReadOptions, RecordError, RecordMark,
@@ -28,9 +30,30 @@ pub(crate) struct ReadRules {
 pub(crate) struct Slice {
     pub(crate) partition: TopicPartition,
     pub(crate) records: BatchRecords,
+    /// The token under which it was fetched, and is handed out.
+    pub(crate) token: Token,
     /// Where the first one stands.
     pub(crate) from: RecordMark,
     pub(crate) count: usize,
+}
+
+impl Slice {
+    /// The offsets of its records, in runs without a gap. Compaction leaves gaps, and they are nobody's to finish.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Range<Offset>> {
+        let mut records = self.records.iter_from(self.from).map_while(Result::ok).take(self.count).peekable();
+        std::iter::from_fn(move || {
+            let start = records.next()?.offset;
+            let mut end = behind(start);
+            while records.next_if(|record| record.offset == end).is_some() {
+                end = behind(end);
+            }
+            Some(start..end)
+        })
+    }
+}
+
+fn behind(offset: Offset) -> Offset {
+    Offset(offset.0.saturating_add(1))
 }
 
 /// What a poll has gathered so far.
@@ -38,6 +61,8 @@ pub(crate) struct Slice {
 pub(crate) struct Taken {
     pub(crate) slices: Vec<Slice>,
     pub(crate) records: usize,
+    /// What interceptors have left out.
+    pub(crate) left_out: Vec<Slice>,
     /// The memory of batches that were handed out to their end.
     pub(crate) bytes: usize,
     /// What decompressing has added to the memory that was counted when they were fetched.
@@ -139,7 +164,7 @@ impl Stretch {
                 break;
             }
             let Some(open) = &mut self.open else { continue };
-            let slice = open.take(partition, position, max_records - taken.records)?;
+            let slice = open.take(partition, self.token, position, max_records - taken.records)?;
             if slice.count > 0 {
                 taken.records += slice.count;
                 taken.surplus_bytes += open.surplus_bytes;
@@ -227,11 +252,12 @@ impl Open {
     fn take(
         &mut self,
         partition: &TopicPartition,
+        token: Token,
         position: &mut Position,
         max: usize,
     ) -> Result<Slice, Error> {
-        let mut slice =
-            Slice { partition: partition.clone(), records: self.records.clone(), from: self.mark, count: 0 };
+        let records = self.records.clone();
+        let mut slice = Slice { partition: partition.clone(), records, token, from: self.mark, count: 0 };
         let mut records = self.records.iter_from(self.mark);
         while slice.count < max {
             let before = records.mark(&self.records);

@@ -6,6 +6,7 @@ use courant_client::retry::Backoff;
 use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId, TopicName, TopicPartition, UnixMillis};
 
+use super::acks::Outstanding;
 use super::partition::{PartitionState, Question, Stage};
 use super::position::{Position, Token};
 use super::reset::OffsetReset;
@@ -25,6 +26,8 @@ pub(crate) struct TopicView {
 #[derive(Clone, Debug)]
 pub(crate) struct SubscriptionSettings {
     pub(crate) has_group: bool,
+    /// Whether each record is finished by an acknowledgement of its own.
+    pub(crate) acknowledges: bool,
     pub(crate) reset: OffsetReset,
     pub(crate) backoff: Backoff,
     /// How long a topic may be unknown before a poll says so; it is looked for further on.
@@ -82,7 +85,9 @@ impl Subscription {
         for partition in partitions {
             let state = before.remove(&partition).unwrap_or_else(|| {
                 let stage = self.first_stage(&partition);
-                PartitionState::new(self.new_token(), stage)
+                let mut state = PartitionState::new(self.new_token(), stage);
+                state.outstanding = self.settings.acknowledges.then(Outstanding::default);
+                state
             });
             self.partitions.insert(partition, state);
         }
@@ -434,6 +439,13 @@ impl Subscription {
         self.partitions.values().any(|state| state.leader.is_none())
     }
 
+    /// The group went on without this member: nothing that was handed out can be finished any more.
+    pub(crate) fn void_outstanding(&mut self) {
+        for outstanding in self.partitions.values_mut().filter_map(|state| state.outstanding.as_mut()) {
+            outstanding.void(None);
+        }
+    }
+
     /// The error of a partition whose topic was deleted and created again.
     pub(crate) fn recreated(&self, partition: &TopicPartition) -> Option<Error> {
         match &self.partitions.get(partition)?.stage {
@@ -446,12 +458,12 @@ impl Subscription {
     ///
     /// A recreated topic is left out: its offsets belong to the topic that is gone.
     pub(crate) fn committable(&self) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
-        self.offsets(|state| state.position())
+        self.offsets(PartitionState::committable)
     }
 
     /// What the application has finished.
     pub(crate) fn finished(&self) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
-        self.offsets(|state| state.finished)
+        self.offsets(PartitionState::finished)
     }
 
     fn offsets(

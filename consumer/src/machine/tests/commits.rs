@@ -58,7 +58,7 @@ fn a_batch_that_was_gone_through_and_dropped_is_finished() {
     let poll = world.reading.begin_poll();
     let mut turn = world.reading.take_turn().unwrap();
     turn.position.offset = Offset(4);
-    assert!(world.reading.end_turn(turn, 0, None));
+    assert!(world.reading.end_turn(turn, &[], 0, None));
     world.reading.finish_poll(poll + 1);
     assert_eq!(finished(&world), None, "that was another poll");
     world.reading.finish_poll(poll);

@@ -150,7 +150,7 @@ fn records_taken_out_before_a_truncation_are_not_handed_out_after_it() {
     world.reading.begin_poll();
     let turn = world.reading.take_turn().unwrap();
     world.reading.seek(&a(0), SeekTo::Offset(OffsetAndMetadata::new(1))).unwrap();
-    assert!(!world.reading.end_turn(turn, 0, None));
+    assert!(!world.reading.end_turn(turn, &[], 0, None));
     assert_eq!(world.position(0), Some(1));
 }
 

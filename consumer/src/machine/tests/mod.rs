@@ -1,4 +1,5 @@
 //! Stories of the machines: hand-fed answers, exact time, no runtime.
+mod acks;
 mod commits;
 mod electing;
 mod fetching;

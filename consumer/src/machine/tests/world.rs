@@ -45,6 +45,7 @@ impl World {
         let mut settings = ReadingSettings {
             subscription: SubscriptionSettings {
                 has_group: false,
+                acknowledges: false,
                 reset: OffsetReset::Earliest,
                 backoff: Backoff::constant(ms(100)),
                 unknown_topic_patience: ms(60_000),
@@ -136,7 +137,7 @@ impl World {
             let (partition, position) = (turn.partition.clone(), &mut turn.position);
             let (max, scratch) = (self.max_poll_records, &mut self.scratch);
             let error = turn.stretch.take(&partition, position, max, scratch, &mut taken).err();
-            if self.reading.end_turn(turn, taken.bytes - bytes, error) {
+            if self.reading.end_turn(turn, &taken.slices[slices..], taken.bytes - bytes, error) {
                 for slice in &taken.slices[slices..] {
                     let records = slice.records.iter_from(slice.from).take(slice.count);
                     got.extend(records.map(|record| (slice.partition.partition.0, record.unwrap().offset.0)));

@@ -1,0 +1,3 @@
+//! What the schedule decides, hand-fed.
+mod properties;
+mod scheduling;

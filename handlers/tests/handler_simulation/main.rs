@@ -1,0 +1,56 @@
+//! Groups of handlers in a rough world: members join, stall, close and crash, brokers and coordinators move, handlers fail,
+//! and yet every record is handled, in order per key, no commit passes an unfinished one, and none is lost by a rebalance.
+//!
+//! What the writers do is one function of `story`: transactional ones can take its place.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod ledger;
+mod member;
+mod plan;
+mod story;
+#[path = "../world/mod.rs"]
+mod world;
+
+use courant_sim::{Family, Sim};
+
+use crate::plan::Plan;
+
+/// Runs one seed again.
+const COMMAND: &str = "cargo test -p courant-handlers --test handler_simulation";
+
+#[test]
+fn every_record_is_handled_in_order_per_key_and_no_commit_passes_an_unfinished_one() {
+    let (mut begun, mut again, mut letters) = (0, 0, 0);
+    let report = Family::new(COMMAND).seeds(100).run(|sim| {
+        let summary = story::run(sim, &Plan::of(sim))?;
+        begun += summary.begun;
+        again += summary.again;
+        letters += summary.letters;
+        Ok(())
+    });
+    let runs = report.unwrap().runs;
+    // A world in which nothing ever happens would pass every check. One seed alone may be poor.
+    assert!(runs == 1 || begun as u64 > runs * 100, "only {begun} calls in {runs} runs");
+    assert!(runs == 1 || again as u64 > runs, "only {again} calls for a record once more in {runs} runs");
+    assert!(runs == 1 || letters as u64 > runs, "only {letters} dead letters in {runs} runs");
+}
+
+#[test]
+fn the_same_seed_runs_the_same_way() {
+    let traced = |seed| {
+        let sim = Sim::new(seed).replayed_by(COMMAND);
+        story::run(&sim, &Plan::of(&sim)).unwrap();
+        (sim.trace(), sim.trace_hash())
+    };
+    let (first, second) = (traced(3), traced(3));
+    for (number, (a, b)) in first.0.lines().zip(second.0.lines()).enumerate() {
+        assert_eq!(a, b, "line {number} of the trace");
+    }
+    assert_eq!(first.1, second.1);
+}
