@@ -205,7 +205,7 @@ const FETCH: &[Row] = &[
         .at_least(1024)
         .unit(Unit::Bytes)
         .importance(Importance::Medium)
-        .doc("The memory for everything that was fetched and not finished, decompressed bytes included; a poll that would decompress more than a tenth of it hands out fewer records. Courant's own; Java has no such bound."),
+        .doc("The memory for everything that was fetched and not finished, decompressed bytes included; a poll for which decompressing costs a sixteenth of it hands out fewer records. Courant's own; Java has no such bound."),
     Row::new("max.decompressed.batch.bytes", Kind::Long, "268435456")
         .at_least(1024)
         .unit(Unit::Bytes)

@@ -74,7 +74,8 @@ impl Batch {
     }
 
     /// Leaves out the records that `keep` says no to; nothing is copied. They count as handed out nevertheless:
-    /// [`Consumer::commit`](crate::Consumer::commit) passes them, [`Self::next_offsets`] speaks of those that are left.
+    /// [`Consumer::commit`](crate::Consumer::commit) passes them, [`Self::next_offsets`] speaks of those that are left. Where
+    /// each record is acknowledged by itself, these are.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

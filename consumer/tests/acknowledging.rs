@@ -8,7 +8,9 @@ use batches::{Spec, log};
 use courant_broker_mock::MockCluster;
 use courant_client::Kafka;
 use courant_consumer::assignor::Assignor;
-use courant_consumer::{Acks, Consumer, ConsumerBuilder, ErrorKind, Event, Receipt};
+use courant_consumer::{
+    Acks, Batch, Consumer, ConsumerBuilder, ConsumerInterceptor, ErrorKind, Event, Receipt,
+};
 use courant_protocol::types::{NodeId, Offset};
 use futures_util::StreamExt;
 use seat::{Seat, a, member, written};
@@ -51,6 +53,36 @@ fn nothing_is_committed_past_the_first_record_that_is_not_acknowledged() {
         receipts[5..].iter().for_each(|receipt| assert!(acks.ack(receipt)));
         consumer.close(ms(5_000)).await.unwrap();
         assert_eq!(cluster.committed("g", "a", 0), Some(Offset(4)));
+    });
+}
+
+/// Leaves out every third record.
+struct Sieve;
+
+impl ConsumerInterceptor for Sieve {
+    fn on_consume(&self, records: &mut Batch) {
+        records.retain(|record| record.offset().0 % 3 != 0);
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_batch_holds_nothing_back() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = acknowledging(&kafka).interceptor(Sieve).start().await.unwrap();
+        let acks = consumer.acks().unwrap();
+        let mut batch = consumer.poll().await.unwrap().unwrap();
+        batch.retain(|record| record.offset().0 != 1);
+        let receipts: Vec<Receipt> = batch.iter().map(|record| record.receipt()).collect();
+        let offsets: Vec<i64> = receipts.iter().map(|receipt| receipt.offset().0).collect();
+        assert_eq!(offsets, [2, 4, 5, 7, 8]);
+        assert_eq!(committed(&cluster, &kafka).await, Some(2), "0 and 1 were left out");
+        assert!(acks.ack(&receipts[0]));
+        assert_eq!(committed(&cluster, &kafka).await, Some(4), "and 3 too");
+        assert_eq!(acks.ack_batch(&batch), 4);
+        assert_eq!(committed(&cluster, &kafka).await, Some(10), "the last one as well");
     });
 }
 
