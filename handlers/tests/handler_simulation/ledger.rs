@@ -28,6 +28,8 @@ pub struct Ledger {
     lanes: BTreeMap<i32, BTreeMap<i64, Vec<u8>>>,
     finished: BTreeSet<Place>,
     poison: BTreeSet<Place>,
+    /// Markers, and records of aborted transactions: no handler may see them.
+    exempt: BTreeSet<Place>,
     /// What each life of a member works on, and the last one that it began, by lane.
     lives: BTreeMap<(String, u32), Life>,
     violations: Vec<String>,
@@ -51,6 +53,7 @@ impl Ledger {
             lanes: BTreeMap::new(),
             finished: BTreeSet::new(),
             poison: BTreeSet::new(),
+            exempt: BTreeSet::new(),
             lives: BTreeMap::new(),
             violations: Vec::new(),
             begun: 0,
@@ -62,10 +65,18 @@ impl Ledger {
         if self.by_partition { Vec::new() } else { record.key().unwrap_or_default().to_vec() }
     }
 
+    /// Nobody may be called for these.
+    pub fn exempt(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.exempt.extend(places);
+    }
+
     /// A handler is called.
     pub fn begin(&mut self, name: &str, life: u32, record: &ConsumerRecord) {
         let place = (record.partition().0, record.offset().0);
         let lane = self.lane_of(record);
+        if self.exempt.contains(&place) {
+            self.violate(format!("{name} begins {place:?}, which was never committed"));
+        }
         self.begun += 1;
         self.again += usize::from(self.finished.contains(&place));
         let known = self.lanes.entry(place.0).or_default();
@@ -109,7 +120,9 @@ impl Ledger {
 
     /// Handled, or a poison whose dead letter is written.
     fn is_done(&self, place: Place, letters: &BTreeSet<Place>) -> bool {
-        self.finished.contains(&place) || (self.poison.contains(&place) && letters.contains(&place))
+        self.exempt.contains(&place)
+            || self.finished.contains(&place)
+            || (self.poison.contains(&place) && letters.contains(&place))
     }
 
     /// Where the dead letters came from.

@@ -1,7 +1,8 @@
 //! Groups of handlers in a rough world: members join, stall, close and crash, brokers and coordinators move, handlers fail,
 //! and yet every record is handled, in order per key, no commit passes an unfinished one, and none is lost by a rebalance.
 //!
-//! What the writers do is one function of `story`: transactional ones can take its place.
+//! In half of the runs the writers are transactional and the groups read what is committed: of an aborted transaction no
+//! handler sees anything.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -16,6 +17,7 @@ mod plan;
 mod story;
 #[path = "../world/mod.rs"]
 mod world;
+mod writers;
 
 use courant_sim::{Family, Sim};
 

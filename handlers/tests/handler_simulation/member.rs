@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use courant_client::Kafka;
-use courant_consumer::{Consumer, ConsumerRecord};
+use courant_consumer::{Consumer, ConsumerRecord, IsolationLevel};
 use courant_handlers::{Backoff, Error, Failure, Handler, Handlers, Runner};
 use courant_producer::Producer;
 use courant_runtime::{Rng, World, watch};
@@ -118,6 +118,9 @@ impl Application {
             .max_poll_records(20)
             .auto_offset_reset("earliest")
             .auto_commit_interval(Duration::from_secs(1));
+        if self.plan.transactional {
+            consumer = consumer.isolation_level(IsolationLevel::ReadCommitted);
+        }
         if self.plan.are_static {
             consumer = consumer.group_instance_id(&self.name);
         }

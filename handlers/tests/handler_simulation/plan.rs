@@ -12,6 +12,8 @@ pub struct Plan {
     pub assignors: &'static [Assignor],
     /// Whether members have names that outlive them (KIP-345).
     pub are_static: bool,
+    /// Whether the writers use transactions, of which the group reads what is committed.
+    pub transactional: bool,
     /// Per key, so many at once; else per partition.
     pub concurrency: Option<usize>,
     pub max_in_flight: usize,
@@ -37,6 +39,7 @@ impl Plan {
             // Half of the groups are cooperative.
             assignors: ASSIGNORS[[0, 1, 2, 2, 2, 3][below(6)]],
             are_static: below(3) == 0,
+            transactional: below(2) == 0,
             concurrency: [None, Some(1), Some(4), Some(32)][below(4)],
             max_in_flight: [1, 5, 200][below(3)],
             drain_timeout: Duration::from_secs([0, 2, 8][below(3)]),

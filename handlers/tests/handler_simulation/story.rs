@@ -11,7 +11,7 @@ use courant_sim::{Chaos, LinkFaults, Sim};
 use crate::ledger::{DEAD, GROUP, Ledger, TOPIC};
 use crate::member::{Application, Phase};
 use crate::plan::Plan;
-use crate::world;
+use crate::writers::Writers;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -58,12 +58,16 @@ async fn story(sim: &Sim, plan: &Plan, cluster: &MockCluster, ledger: &Arc<Mutex
     let ends: Vec<_> = applications.iter().map(|application| application.done.subscribe()).collect();
     let hosts: Vec<_> = applications.into_iter().map(Application::start).collect();
     let chaos = Chaos::new(sim, cluster).hosts(plan.names()).victims(hosts).pause_max(Duration::from_secs(4));
-    tokio::join!(chaos.run_for(plan.chaos), trouble(sim, plan, cluster));
+    let mut writers = Writers::new(cluster, plan, ledger);
+    tokio::join!(chaos.run_for(plan.chaos), trouble(sim, plan, cluster, &mut writers));
+    writers.end_all(&mut sim.rng("ends"));
     tell_phase.send_replace(Phase::Calm);
     sim.note("the world is calm");
 
     rest(sim, plan, cluster, ledger).await?;
-    write(cluster, plan, &mut sim.rng("late"), 5);
+    let mut late = sim.rng("late");
+    writers.write(&mut late, 5);
+    writers.end_all(&mut late);
     rest(sim, plan, cluster, ledger).await?;
     tell_phase.send_replace(Phase::Over);
     for mut end in ends {
@@ -75,13 +79,13 @@ async fn story(sim: &Sim, plan: &Plan, cluster: &MockCluster, ledger: &Arc<Mutex
 }
 
 /// Records keep coming, the coordinator moves, and members are expelled.
-async fn trouble(sim: &Sim, plan: &Plan, cluster: &MockCluster) {
+async fn trouble(sim: &Sim, plan: &Plan, cluster: &MockCluster, writers: &mut Writers) {
     let mut rng = sim.rng("trouble");
     let end = sim.elapsed() + plan.chaos;
     while sim.elapsed() < end {
         tokio::time::sleep(rng.duration(Duration::ZERO, Duration::from_secs(2))).await;
         let count = 1 + rng.below(3);
-        write(cluster, plan, &mut rng, count);
+        writers.write(&mut rng, count);
         if rng.chance(0.03) {
             let nodes = cluster.nodes();
             let node = nodes[rng.below(nodes.len() as u64) as usize];
@@ -100,16 +104,6 @@ fn expel(sim: &Sim, cluster: &MockCluster, rng: &mut Rng) {
     let member = &group.members[rng.below(group.members.len() as u64) as usize].member_id;
     if cluster.expire_member(GROUP, member).is_ok() {
         sim.note(format_args!("the session of {member} is over"));
-    }
-}
-
-/// So many records at the end of each partition; one in twenty is poison.
-fn write(cluster: &MockCluster, plan: &Plan, rng: &mut Rng, count: u64) {
-    for partition in 0..plan.partitions {
-        let keys: Vec<String> = (0..count).map(|_| format!("key-{}", rng.below(plan.keys))).collect();
-        let pair = |key| (Some(key), if rng.chance(0.05) { "poison" } else { "work" });
-        let records: Vec<_> = keys.iter().map(String::as_str).map(pair).collect();
-        world::write(cluster, i32::try_from(partition).unwrap(), &records);
     }
 }
 

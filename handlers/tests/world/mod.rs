@@ -11,7 +11,7 @@ use courant_client::Kafka;
 use courant_consumer::{Consumer, ConsumerBuilder, ConsumerRecord};
 use courant_handlers::{Error, Handler, Runner};
 use courant_protocol::compression::{Codec, CompressionScratch};
-use courant_protocol::record::{BatchWriter, NO_HEADERS, Stamp, WriterOptions};
+use courant_protocol::record::{BatchWriter, NO_HEADERS, SealedBatch, Stamp, WriterOptions};
 use courant_protocol::types::{LeaderEpoch, Offset, UnixMillis};
 use courant_runtime::{VirtualClock, World};
 
@@ -49,14 +49,18 @@ pub fn member(kafka: &Kafka) -> ConsumerBuilder {
 /// Appends records with these keys and values to a partition of topic `a`.
 pub fn write(cluster: &MockCluster, partition: i32, records: &[(Option<&str>, &str)]) {
     let base = cluster.log_end("a", partition).map_or(0, |end| end.0);
+    let stamp = Stamp::default().at(Offset(base), LeaderEpoch(-1));
+    cluster.append_raw("a", partition, sealed(records).to_bytes(&stamp)).unwrap();
+}
+
+/// A batch of records with these keys and values.
+pub fn sealed(records: &[(Option<&str>, &str)]) -> SealedBatch {
     let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());
     for (key, value) in records {
         let key = key.map(str::as_bytes);
         writer.append(UnixMillis(1000), key, Some(value.as_bytes()), NO_HEADERS).unwrap();
     }
-    let sealed = writer.seal(Codec::None, None, &mut CompressionScratch::new()).unwrap();
-    let stamp = Stamp::default().at(Offset(base), LeaderEpoch(-1));
-    cluster.append_raw("a", partition, sealed.to_bytes(&stamp)).unwrap();
+    writer.seal(Codec::None, None, &mut CompressionScratch::new()).unwrap()
 }
 
 /// So many records in each partition, of three keys in turn.
