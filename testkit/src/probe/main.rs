@@ -2,6 +2,7 @@
 //!
 //! `tests/interop/README.md` gives the commands and their lines: tab-separated, bytes in base64, `-` for null.
 
+mod hop;
 mod line;
 mod member;
 mod produce;
@@ -18,7 +19,7 @@ async fn main() -> Result<()> {
     let bootstrap = arguments
         .get(1)
         .copied()
-        .context("usage: courant-probe produce|consume|list|offsets|member|stream BOOTSTRAP …")?;
+        .context("usage: courant-probe produce|consume|list|offsets|member|stream|create|hop BOOTSTRAP …")?;
     let kafka = Kafka::connect(bootstrap).await?;
     match arguments.as_slice() {
         ["produce", _, topic, codec, settings @ ..] => produce::run(&kafka, topic, codec, settings).await,
@@ -26,6 +27,10 @@ async fn main() -> Result<()> {
         ["list", _] => read::list(&kafka).await,
         ["stream", _, application, input, output] => stream::run(&kafka, application, input, output).await,
         ["member", _, group, topic, assignor] => member::run(&kafka, group, topic, assignor).await,
+        ["create", _, topic, partitions, copies] => {
+            hop::create(&kafka, topic, partitions.parse()?, copies.parse()?).await
+        }
+        ["hop", _, group, from, to] => hop::run(&kafka, group, from, to).await,
         ["offsets", _, topic, timestamp] => read::offsets(&kafka, topic, timestamp.parse()?).await,
         _ => bail!("no such command: {}", arguments.join(" ")),
     }

@@ -20,7 +20,7 @@ use crate::steps::Count;
 type Fates = JoinHandle<Result<Vec<Fate>>>;
 
 /// How many nodes, and copies of each partition.
-const NODES: usize = 3;
+pub(super) const NODES: usize = 3;
 /// Partitions of the topic.
 const PARTITIONS: i32 = 3;
 /// How many producers write at the same time.
@@ -76,7 +76,7 @@ pub(crate) fn run(root: &Path) -> Result<Count> {
 }
 
 /// What a variable says, if it is a number.
-fn number(variable: &str) -> Option<u64> {
+pub(super) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
@@ -143,7 +143,7 @@ fn feed(mut input: ChildStdin, end: Instant) -> Result<usize> {
 }
 
 /// Kills, pauses and stops one node after another, and has each back before the next.
-fn trouble_in_turn(kafka: &mut RealKafka, end: Instant) -> Result<usize> {
+pub(super) fn trouble_in_turn(kafka: &mut RealKafka, end: Instant) -> Result<usize> {
     let mut troubles = 0;
     while Instant::now() + REST * 4 < end {
         std::thread::sleep(REST);

@@ -6,10 +6,12 @@
 //! | `planted` | every planted defect |
 //! | `kafka` | conformance on Kafka 3.9.2 and 4.4.0 |
 //! | `foreign` | every foreign client on the mock and on Kafka 4.3.1 |
+//! | `chain` | ten minutes of a million keyed records through three hops of handlers, whose members and nodes are killed |
 //! | `kill` | ten minutes of records into a cluster whose nodes are killed, paused and stopped one after another |
 //!
 //! A finished part is remembered for its commit under `target/soak/`, unless the work tree differs from it.
 
+mod chain;
 mod kill;
 mod memory;
 mod run;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use super::kill;
 use super::memory::Memory;
+use super::{chain, kill};
 use crate::check::{self, cargo};
 use crate::ci::RealKafka;
 use crate::planted::{self, Selection};
@@ -36,6 +36,8 @@ pub(crate) enum Part {
     Foreign,
     /// Ten minutes of killed, paused and stopped nodes
     Kill,
+    /// Ten minutes of handlers in a chain, whose members are killed, and nodes as in `kill`
+    Chain,
     /// Every driver of the benchmark, other people's too, once with few records
     Bench,
 }
@@ -49,6 +51,7 @@ impl Part {
             Self::Kafka => "kafka",
             Self::Foreign => "foreign",
             Self::Kill => "kill",
+            Self::Chain => "chain",
             Self::Bench => "bench",
         }
     }
@@ -92,6 +95,7 @@ fn run_part(root: &Path, part: Part) -> Result<Count> {
             Ok(count)
         }
         Part::Kill => kill::run(root),
+        Part::Chain => chain::run(root),
         Part::Bench => crate::bench::smoke(root),
     }
 }

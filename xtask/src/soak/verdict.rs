@@ -64,6 +64,30 @@ pub(crate) fn judge(fates: &[Fate], log: &[(i32, i64, usize)]) -> Result<()> {
     Ok(())
 }
 
+/// Judges the end of a chain that hands on every record at least once and those of a key in order. The n-th of `records`
+/// has the number n and the key n modulo `keys`; `log` is (partition, key, number), by partition and offset.
+///
+/// What a member had handed on when it died may come again, together with what came after it; but nothing comes for the
+/// first time before all that stood before it under its key.
+pub(crate) fn judge_chain(records: usize, keys: usize, log: &[(i32, usize, usize)]) -> Result<()> {
+    let mut places: BTreeMap<usize, i32> = BTreeMap::new();
+    // Behind the last one that has come for the first time.
+    let mut next: Vec<usize> = (0..keys).collect();
+    for &(partition, key, number) in log {
+        let first = *places.entry(key).or_insert(partition);
+        ensure!(first == partition, "key {key} stands in partitions {first} and {partition}");
+        ensure!(number % keys == key && number < records, "record {number} has key {key}");
+        let due = next.get_mut(key).context("a key that nobody has")?;
+        ensure!(number <= *due, "record {number} comes before {due}, which has the same key");
+        if number == *due {
+            *due += keys;
+        }
+    }
+    let missing = next.iter().filter(|due| **due < records).min();
+    ensure!(missing.is_none(), "record {} is lost", missing.unwrap_or(&0));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +111,18 @@ mod tests {
         assert!(
             said(&[(0, 0, 0), (1, 0, 1), (1, 1, 9)]).starts_with("the log holds records that nobody wrote")
         );
+    }
+
+    #[test]
+    fn a_chain_may_repeat_itself_and_nothing_else() {
+        let said = |log: &[(i32, usize, usize)]| judge_chain(5, 2, log).map_err(|error| error.to_string());
+        let whole = [(0, 0, 0), (0, 0, 2), (1, 1, 1), (0, 0, 0), (0, 0, 2), (0, 0, 4), (1, 1, 3)];
+        assert_eq!(said(&whole), Ok(()));
+        assert_eq!(said(&whole[..5]), Err("record 3 is lost".to_owned()));
+        let early = [(0, 0, 0), (0, 0, 4), (0, 0, 2)];
+        assert_eq!(said(&early), Err("record 4 comes before 2, which has the same key".to_owned()));
+        assert_eq!(said(&[(0, 0, 0), (1, 0, 2)]), Err("key 0 stands in partitions 0 and 1".to_owned()));
+        assert_eq!(said(&[(0, 0, 1)]), Err("record 1 has key 0".to_owned()));
     }
 
     #[test]
