@@ -1,6 +1,5 @@
 //! Acknowledgements of single records, in any order, from any task.
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use courant_protocol::types::{Offset, TopicPartition};
@@ -68,10 +67,7 @@ impl Acks {
 
     /// All records of a batch are finished; how many of them that counts for.
     pub fn ack_batch(&self, batch: &Batch) -> u64 {
-        let runs = batch.slices().iter().flat_map(|slice| slice.runs().map(move |run| (slice, run)));
-        let mut reading = self.shared.reading();
-        runs.map(|(slice, run): (_, Range<Offset>)| reading.acknowledge(&slice.partition, run, slice.token))
-            .sum()
+        self.shared.reading().acknowledge_all(batch.slices())
     }
 }
 

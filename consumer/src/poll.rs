@@ -343,7 +343,8 @@ impl Consumer {
     fn intercept(&self, taken: &mut Taken) -> bool {
         if let Some(interceptors) = &self.shared.interceptors {
             interceptors.on_consume(taken);
-            self.shared.reading().leave_out(&taken.left_out);
+            // Nobody else can acknowledge what the application does not get to see.
+            self.shared.reading().acknowledge_all(&taken.left_out);
         }
         taken.records > 0
     }

@@ -117,7 +117,7 @@ impl Batch {
         self.records = kept.iter().map(|slice| slice.count).sum();
         self.slices = kept;
         match &self.receipt {
-            Some((shared, _)) => shared.reading().leave_out(&left_out),
+            Some((shared, _)) => drop(shared.reading().acknowledge_all(&left_out)),
             None => self.left_out.append(&mut left_out),
         }
     }

@@ -56,10 +56,10 @@
 //! offset, which may repeat records and never leaves one out. No offset is committed past a record that is not finished: its
 //! handler returned `Ok`, its dead letter is written, or it was skipped because the settings say so.
 //!
-//! What is taken in and not finished is bounded by count and by bytes, and each partition has its share of it. While it is full the consumer is asked for
-//! rebalances alone, so a handler may take as long as it needs: the member makes progress, in the sense of
-//! `max.poll.interval.ms`, as long as the runner is polled ([`Runner::run`]). One that never returns keeps its lane, holds the
-//! commits of its partition back, and is named by a warning.
+//! What is taken in and not finished is bounded by count and by bytes, and each partition has its share of it. While it is
+//! full the consumer is asked for rebalances alone, so a handler may take as long as it needs: the member makes progress, in
+//! the sense of `max.poll.interval.ms`, as long as the runner is polled ([`Runner::run`]). One that never returns keeps its
+//! lane, holds the commits of its partition back, and is named by a warning.
 //!
 //! When partitions are revoked, nothing new of them is begun, what waits of them is dropped, and running calls have
 //! [`Handlers::drain_timeout`] to return; what is finished by then is committed before they go, and calls that are not are

@@ -321,13 +321,10 @@ impl Reading {
         true
     }
 
-    /// Records that the application does not get to see: where each is acknowledged by itself, these are finished.
-    pub(crate) fn leave_out(&mut self, slices: &[Slice]) {
-        for slice in slices {
-            for run in slice.runs() {
-                self.acknowledge(&slice.partition, run, slice.token);
-            }
-        }
+    /// Takes these for finished, where each record is acknowledged by itself; how many of them were outstanding.
+    pub(crate) fn acknowledge_all(&mut self, slices: &[Slice]) -> u64 {
+        let runs = slices.iter().flat_map(|slice| slice.runs().map(move |run| (slice, run)));
+        runs.map(|(slice, run)| self.acknowledge(&slice.partition, run, slice.token)).sum()
     }
 
     /// A stream says how far it has come in the records that it holds.

@@ -8,6 +8,7 @@
 //! | `foreign` | every foreign client on the mock and on Kafka 4.3.1 |
 //! | `chain` | ten minutes of a million keyed records through three hops of handlers, whose members and nodes are killed |
 //! | `kill` | ten minutes of records into a cluster whose nodes are killed, paused and stopped one after another |
+//! | `bench` | every driver of the benchmark, other people's too, once with few records |
 //!
 //! A finished part is remembered for its commit under `target/soak/`, unless the work tree differs from it.
 
