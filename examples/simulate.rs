@@ -24,7 +24,7 @@ fn main() -> Outcome {
     let careless = std::env::args().any(|argument| argument == "careless");
     let command = format!("cargo run --example simulate{}", if careless { " -- careless" } else { "" });
     let report = Family::new(command).seeds(50).run(|sim| every_order_is_invoiced(sim, careless))?;
-    println!("{} seeds, and every order has its invoice in each", report.runs);
+    println!("{} seeds, and every order has its invoice in each", report.runs());
     Ok(())
 }
 

@@ -1,7 +1,13 @@
 //! A family of runs: the same test over many seeds, chosen by environment variables.
 use crate::{Sim, SimError};
+use std::any::Any;
+use std::error::Error;
 use std::fmt;
+use std::num::NonZero;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// The same simulated test over many seeds.
 ///
@@ -11,10 +17,10 @@ use std::ops::Range;
 /// use courant_sim::Family;
 ///
 /// let report = Family::new("cargo test --test my_simulation").seeds(3).run(|sim| {
-///     sim.run(async { 1 + 1 })?;
-///     Ok(())
+///     let sum = sim.run(async { 1 + 1 })?;
+///     Ok(sum)
 /// })?;
-/// assert!(report.runs > 0);
+/// assert!(report.runs() > 0 && report.outcomes.iter().all(|sum| *sum == 2));
 /// # Ok::<(), courant_sim::FamilyError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -36,36 +42,117 @@ impl Family {
         self
     }
 
-    /// Runs `test` for each seed and stops at the first failure. A test says by its error what is wrong; the seed, the
-    /// replay command and the end of the trace are added.
+    /// Runs `test` for each seed, one seed per core at a time, and stops at the first failure. A test says by its error
+    /// what is wrong; the seed, the replay command and the end of the trace are added.
     ///
     /// # Errors
-    /// The first failure, or an environment variable that is no number.
-    pub fn run(
+    /// The failure of the lowest seed that failed, or an environment variable that is no number.
+    ///
+    /// # Panics
+    /// With the panic of the lowest seed that failed, if that one panicked.
+    pub fn run<T: Send>(
         &self,
-        mut test: impl FnMut(&Sim) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Result<Report, FamilyError> {
+        test: impl Fn(&Sim) -> Result<T, Box<dyn Error + Send + Sync>> + Sync,
+    ) -> Result<Report<T>, FamilyError> {
         let seeds = chosen_seeds(self.seeds)?;
-        let runs = seeds.end - seeds.start;
-        for seed in seeds {
-            let sim = Sim::new(seed).replayed_by(&self.command);
-            if let Err(error) = test(&sim) {
-                return Err(FamilyError(match error.downcast::<SimError>() {
-                    Ok(error) => error.to_string(),
-                    Err(error) => sim.failure(error).to_string(),
-                }));
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let progress = Mutex::new(Progress { left: seeds, outcomes: Vec::new(), failure: None });
+        let lock = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let one_after_another = || {
+            loop {
+                let Some(seed) = lock().next() else { return };
+                let outcome = catch_unwind(AssertUnwindSafe(|| self.one(seed, &test)));
+                lock().done(seed, outcome);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(one_after_another);
+            }
+        });
+        progress.into_inner().unwrap_or_else(PoisonError::into_inner).report()
+    }
+
+    fn one<T>(
+        &self,
+        seed: u64,
+        test: &impl Fn(&Sim) -> Result<T, Box<dyn Error + Send + Sync>>,
+    ) -> Result<T, FamilyError> {
+        let sim = Sim::new(seed).replayed_by(&self.command);
+        test(&sim).map_err(|error| {
+            FamilyError(match error.downcast::<SimError>() {
+                Ok(error) => error.to_string(),
+                Err(error) => sim.failure(error).to_string(),
+            })
+        })
+    }
+}
+
+/// What one seed came to: an outcome, a failure, or a panic.
+type Run<T> = thread::Result<Result<T, FamilyError>>;
+
+/// How far the threads of a family are.
+///
+/// Seeds are taken in order and each that was taken is finished, so the lowest that fails is the same every time.
+struct Progress<T> {
+    left: Range<u64>,
+    outcomes: Vec<(u64, T)>,
+    failure: Option<(u64, Failure)>,
+}
+
+enum Failure {
+    Told(FamilyError),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<T> Progress<T> {
+    fn next(&mut self) -> Option<u64> {
+        if self.failure.is_some() { None } else { self.left.next() }
+    }
+
+    fn done(&mut self, seed: u64, run: Run<T>) {
+        let failure = match run {
+            Ok(Ok(outcome)) => return self.outcomes.push((seed, outcome)),
+            Ok(Err(error)) => Failure::Told(error),
+            Err(panic) => Failure::Panicked(panic),
+        };
+        if self.failure.as_ref().is_none_or(|(lowest, _)| seed < *lowest) {
+            self.failure = Some((seed, failure));
+        }
+    }
+
+    fn report(mut self) -> Result<Report<T>, FamilyError> {
+        match self.failure {
+            Some((_, Failure::Told(error))) => Err(error),
+            Some((_, Failure::Panicked(panic))) => resume_unwind(panic),
+            None => {
+                self.outcomes.sort_by_key(|(seed, _)| *seed);
+                Ok(Report { outcomes: self.outcomes.into_iter().map(|(_, outcome)| outcome).collect() })
             }
         }
-        Ok(Report { runs })
     }
 }
 
 /// A family that passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct Report<T = ()> {
+    /// What the test returned for each seed, in the seeds' order.
+    pub outcomes: Vec<T>,
+}
+
+impl<T> Report<T> {
     /// How many seeds were run.
-    pub runs: u64,
+    pub fn runs(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// The sum of a figure over all runs.
+    ///
+    /// A world in which nothing ever happens passes every check; a test says with this that enough happened.
+    pub fn sum(&self, figure: impl Fn(&T) -> usize) -> usize {
+        self.outcomes.iter().map(figure).sum()
+    }
 }
 
 /// The failure of one seed, with the command that repeats it.
@@ -85,7 +172,7 @@ impl fmt::Debug for FamilyError {
     }
 }
 
-impl std::error::Error for FamilyError {}
+impl Error for FamilyError {}
 
 /// The command line that repeats a seed.
 pub(crate) fn replay(seed: u64, command: Option<&str>) -> String {

@@ -15,17 +15,11 @@ const COMMAND: &str = "cargo test -p courant --test simulation";
 #[test]
 fn records_survive_bad_luck() {
     let command = format!("{COMMAND} records_survive_bad_luck");
-    let mut acknowledged = 0;
-    let report = Family::new(command).seeds(10).run(|sim| {
-        acknowledged += run(sim, Plan::rough(sim))?.acknowledgements();
-        Ok(())
-    });
-    let runs = report.unwrap().runs;
+    let report = Family::new(command).seeds(10).run(|sim| Ok(run(sim, Plan::rough(sim))?.acknowledgements()));
+    let report = report.unwrap();
+    let (runs, acknowledged) = (report.runs(), report.sum(|acknowledged| *acknowledged));
     // A world in which nothing is ever acknowledged would pass every check. One seed alone may be poor.
-    assert!(
-        runs == 1 || acknowledged as u64 > runs * 100,
-        "only {acknowledged} acknowledgements in {runs} runs"
-    );
+    assert!(runs == 1 || acknowledged > runs * 100, "only {acknowledged} acknowledgements in {runs} runs");
 }
 
 #[test]

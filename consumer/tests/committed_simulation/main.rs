@@ -24,17 +24,12 @@ const COMMAND: &str = "cargo test -p courant-consumer --test committed_simulatio
 
 #[test]
 fn exactly_the_committed_records_are_read() {
-    let (mut read, mut hidden) = (0, 0);
-    let report = Family::new(COMMAND).seeds(100).run(|sim| {
-        let summary = story::run(sim, &Plan::of(sim))?;
-        read += summary.read;
-        hidden += summary.hidden;
-        Ok(())
-    });
-    let runs = report.unwrap().runs;
+    let report = Family::new(COMMAND).seeds(100).run(|sim| story::run(sim, &Plan::of(sim))).unwrap();
+    let runs = report.runs();
+    let (read, hidden) = (report.sum(|summary| summary.read), report.sum(|summary| summary.hidden));
     // Where nothing was committed, or nothing aborted, everything would pass. One seed alone may be poor.
-    assert!(runs == 1 || read as u64 > runs * 50, "only {read} records in {runs} runs");
-    assert!(runs == 1 || hidden as u64 > runs * 20, "only {hidden} aborted records in {runs} runs");
+    assert!(runs == 1 || read > runs * 50, "only {read} records in {runs} runs");
+    assert!(runs == 1 || hidden > runs * 20, "only {hidden} aborted records in {runs} runs");
 }
 
 #[test]

@@ -28,19 +28,14 @@ const COMMAND: &str = "cargo test -p courant-handlers --test handler_simulation"
 
 #[test]
 fn every_record_is_handled_in_order_per_key_and_no_commit_passes_an_unfinished_one() {
-    let (mut begun, mut again, mut letters) = (0, 0, 0);
-    let report = Family::new(COMMAND).seeds(100).run(|sim| {
-        let summary = story::run(sim, &Plan::of(sim))?;
-        begun += summary.begun;
-        again += summary.again;
-        letters += summary.letters;
-        Ok(())
-    });
-    let runs = report.unwrap().runs;
+    let report = Family::new(COMMAND).seeds(100).run(|sim| story::run(sim, &Plan::of(sim))).unwrap();
+    let runs = report.runs();
+    let (begun, again) = (report.sum(|summary| summary.begun), report.sum(|summary| summary.again));
+    let letters = report.sum(|summary| summary.letters);
     // A world in which nothing ever happens would pass every check. One seed alone may be poor.
-    assert!(runs == 1 || begun as u64 > runs * 100, "only {begun} calls in {runs} runs");
-    assert!(runs == 1 || again as u64 > runs, "only {again} calls for a record once more in {runs} runs");
-    assert!(runs == 1 || letters as u64 > runs, "only {letters} dead letters in {runs} runs");
+    assert!(runs == 1 || begun > runs * 100, "only {begun} calls in {runs} runs");
+    assert!(runs == 1 || again > runs, "only {again} calls for a record once more in {runs} runs");
+    assert!(runs == 1 || letters > runs, "only {letters} dead letters in {runs} runs");
 }
 
 #[test]
