@@ -59,16 +59,16 @@ pub struct Measured {
     pub end: Snapshot,
     /// What happened in between.
     pub part: Part,
-    /// Ages of records, end to end only.
+    /// Ages of records, end to end or when they were acknowledged; else none.
     pub latencies_micros: Vec<f64>,
 }
 
 impl Measured {
-    /// A run end to end that ends now, with the ages of its records.
+    /// A run at a fixed rate that ends now, with the ages of its records.
     ///
     /// # Errors
     /// The system refuses to tell what was used.
-    pub fn end_to_end(parameters: &Parameters, start: Snapshot, latencies_micros: Vec<f64>) -> Result<Self> {
+    pub fn at_a_rate(parameters: &Parameters, start: Snapshot, latencies_micros: Vec<f64>) -> Result<Self> {
         let part = Part { records: latencies_micros.len() as u64, errors: 0 };
         Ok(Self { latencies_micros, ..finish(parameters, start, part)? })
     }

@@ -60,7 +60,7 @@ pub struct Parameters {
     /// How many records may be on their way
     #[arg(long, default_value_t = 100_000)]
     pub window: usize,
-    /// End to end: records per second
+    /// End to end, and one send after the other: records per second
     #[arg(long, default_value_t = 200)]
     pub rate: u64,
     /// Tuned: how long a fetch waits for data
@@ -104,6 +104,8 @@ pub enum Operation {
     Consume,
     /// The age of records when a consumer of the same process has them
     E2e,
+    /// How long a send takes until it is acknowledged, one after the other
+    Send,
     /// Records through a pipeline, out of a topic that was filled before
     Streams,
 }
@@ -115,6 +117,7 @@ impl Operation {
             Self::Produce => "produce",
             Self::Consume => "consume",
             Self::E2e => "e2e",
+            Self::Send => "send",
             Self::Streams => "streams",
         }
     }

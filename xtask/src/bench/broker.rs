@@ -7,7 +7,6 @@ use anyhow::{Context, Result, ensure};
 
 use super::build::Program;
 use super::matrix::Row;
-use super::options::Op;
 use crate::workspace;
 
 /// A running broker; killed when dropped.
@@ -36,7 +35,7 @@ impl NullBroker {
         command.args(["--value-size", &row.value_size.to_string()]);
         command.args(["--batch-records", &row.batch_records().to_string()]);
         command.args(["--compression", row.codec.name(), "--max-secs", &max_secs.to_string()]);
-        if row.op == Op::E2e {
+        if row.op.has_a_rate() {
             command.arg("--store");
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -75,14 +75,18 @@ const COURANT: Driver = Driver::Rust("bench-courant");
 const RDKAFKA: Driver = Driver::Rust("bench-rdkafka");
 const CONFLUENT: Driver = Driver::Rust("bench-confluent");
 const EVERYTHING: &[Op] = &[Op::Produce, Op::Consume, Op::E2e];
+const EVERYTHING_AND_SEND: &[Op] = &[Op::Produce, Op::Consume, Op::E2e, Op::Send];
+const SEND: &[Op] = &[Op::Send];
 const PRODUCE: &[Op] = &[Op::Produce];
 const CONSUME: &[Op] = &[Op::Consume];
 
 /// In the order in which they take turns.
 pub(crate) const CLIENTS: &[Client] = &[
-    client("courant", COURANT, EVERYTHING, true),
+    client("courant", COURANT, EVERYTHING_AND_SEND, true),
     client("courant-future", COURANT, PRODUCE, true),
     client("courant-batch", COURANT, CONSUME, false),
+    client("courant-beside", COURANT, SEND, true),
+    client("courant-apart", COURANT, SEND, true),
     client("rdkafka-base", RDKAFKA, EVERYTHING, false),
     client("rdkafka-future", RDKAFKA, PRODUCE, true),
     client("rdkafka-stream", RDKAFKA, CONSUME, false),

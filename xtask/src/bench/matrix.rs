@@ -53,7 +53,7 @@ impl fmt::Display for Row {
         }
         match (self.op, self.linger_ms) {
             (Op::Produce, _) => write!(f, " {}", self.partitioning.name()),
-            (Op::E2e, Some(linger)) => write!(f, " linger {linger}"),
+            (Op::E2e | Op::Send, Some(linger)) => write!(f, " linger {linger}"),
             _ => Ok(()),
         }
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Row {
 
 /// The rows that are asked for.
 pub(crate) fn rows(options: &Options) -> Vec<Row> {
-    let every = [Op::Produce, Op::Consume, Op::E2e];
+    let every = [Op::Produce, Op::Consume, Op::E2e, Op::Send];
     let ops = if options.op.is_empty() { &every[..] } else { &options.op };
     ops.iter().flat_map(|op| rows_of(*op, options)).collect()
 }
@@ -73,7 +73,8 @@ fn rows_of(op: Op, options: &Options) -> Vec<Row> {
     let asked =
         !(options.value_size.is_empty() && options.codec.is_empty() && options.partitioning.is_empty());
     match op {
-        Op::E2e if options.defaults => vec![plain],
+        Op::E2e | Op::Send if options.defaults => vec![plain],
+        Op::Send => vec![Row { linger_ms: Some(0), ..plain }],
         Op::E2e => [0, LINGER_MS].map(|linger| Row { linger_ms: Some(linger), ..plain }).to_vec(),
         _ if asked => combinations(plain, options),
         Op::Produce => {
@@ -144,9 +145,10 @@ mod tests {
                 "produce 1024 B lz4 rr"
             ]
         );
-        assert_eq!(names("").len(), 6 + 4 + 2);
+        assert_eq!(names("").len(), 6 + 4 + 2 + 1);
         assert_eq!(names("--op e2e"), ["e2e 100 B linger 0", "e2e 100 B linger 5"]);
-        assert_eq!(names("--op e2e --defaults"), ["e2e 100 B"]);
+        assert_eq!(names("--op e2e,send --defaults"), ["e2e 100 B", "send 100 B"]);
+        assert_eq!(names("--op send"), ["send 100 B linger 0"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::client::Client;
 /// What to measure. Without any of them: every row of the matrix, every client.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Produce, consume or end to end; all of them unless some are named
+    /// Produce, consume, end to end or send; all of them unless some are named
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) op: Vec<Op>,
     /// Bytes of a value; with this or one of the next two, one row for each combination instead of the matrix
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// How often each client runs, in turn with the others
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) repeats: u32,
-    /// How many records a run measures, instead of as many as take some seconds; end to end at most
+    /// How many records a run measures, instead of as many as take some seconds; at a fixed rate at most
     #[arg(long, value_parser = clap::value_parser!(u64).range(1000..))]
     pub(crate) records: Option<u64>,
     /// How long a run should take
@@ -56,6 +56,8 @@ pub(crate) enum Op {
     Consume,
     /// The age of records when a consumer of the same process has them
     E2e,
+    /// How long a send takes until it is acknowledged, with and without a consumer beside it
+    Send,
 }
 
 impl Op {
@@ -65,7 +67,13 @@ impl Op {
             Self::Produce => "produce",
             Self::Consume => "consume",
             Self::E2e => "e2e",
+            Self::Send => "send",
         }
+    }
+
+    /// Whether records come at a fixed rate and their ages are measured, rather than how many there can be.
+    pub(crate) fn has_a_rate(self) -> bool {
+        matches!(self, Self::E2e | Self::Send)
     }
 }
 

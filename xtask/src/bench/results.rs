@@ -15,9 +15,9 @@ pub(crate) fn render(tables: &[Table], host: &Host) -> String {
     }
     overview(&mut text, tables);
     for table in tables {
-        match table.title.op.as_str() {
-            "e2e" => latencies(&mut text, table),
-            _ => throughput(&mut text, table),
+        match has_ages(&table.title) {
+            true => latencies(&mut text, table),
+            false => throughput(&mut text, table),
         }
     }
     text
@@ -25,9 +25,9 @@ pub(crate) fn render(tables: &[Table], host: &Host) -> String {
 
 /// Ours beside the peers, all rows at a glance.
 fn overview(text: &mut String, tables: &[Table]) {
-    let of = |e2e: bool| tables.iter().filter(move |table| (table.title.op == "e2e") == e2e);
-    let rows = |e2e: bool| {
-        of(e2e).flat_map(|table| table.verdicts().into_iter().map(move |verdict| (&table.title, verdict)))
+    let of = |ages: bool| tables.iter().filter(move |table| has_ages(&table.title) == ages);
+    let rows = |ages: bool| {
+        of(ages).flat_map(|table| table.verdicts().into_iter().map(move |verdict| (&table.title, verdict)))
     };
     if rows(false).next().is_some() {
         text.push_str("\n## Ours beside the peers\n\nOurs by the best peer's, whose name follows. CPU and memory: less is better; records per second: more is.\n\n");
@@ -36,12 +36,19 @@ fn overview(text: &mut String, tables: &[Table]) {
             line(text, &verdict_line(title, &verdict));
         }
     }
-    for (linger, dearer) in keyed_by_sticky(tables) {
-        let settings = if linger == "default" { "default" } else { "tuned" };
+    for (settings, dearer) in keyed_by_sticky(tables) {
         line(
             text,
             &format!(
                 "\nUnder {settings} settings a keyed record costs `courant` {dearer:.2} times the CPU of one without a key."
+            ),
+        );
+    }
+    for (settings, same, other) in beside_by_alone(tables) {
+        line(
+            text,
+            &format!(
+                "\nUnder {settings} settings half of all sends take {same:.2} times as long beside a consumer on the same `Kafka` as alone, and {other:.2} times beside one on another."
             ),
         );
     }
@@ -53,6 +60,11 @@ fn overview(text: &mut String, tables: &[Table]) {
             line(text, &format!("| {} | {} | {p50} | {p99} |", name(title), verdict.client));
         }
     }
+}
+
+/// Whether a row is about ages of records.
+fn has_ages(title: &Title) -> bool {
+    ["e2e", "send"].contains(&title.op.as_str())
 }
 
 fn verdict_line(title: &Title, verdict: &Verdict) -> String {
@@ -82,9 +94,27 @@ fn keyed_by_sticky(tables: &[Table]) -> Vec<(&str, f64)> {
                 |title: &Title| Title { partitioning: "key".to_owned(), ..title.clone() } == keyed.title;
             let sticky = produce("sticky").find(|table| same(&table.title))?;
             let ratio = keyed.cpu_of("courant")? / sticky.cpu_of("courant")?;
-            Some((keyed.title.linger.as_str(), ratio))
+            Some((settings(&keyed.title), ratio))
         })
         .collect()
+}
+
+/// What a consumer beside a producer costs a send: the median with one on the same handle, and on another, by that of
+/// a producer alone. For each kind of settings.
+fn beside_by_alone(tables: &[Table]) -> Vec<(&str, f64, f64)> {
+    tables
+        .iter()
+        .filter(|table| table.title.op == "send")
+        .filter_map(|table| {
+            let by_alone = |client| Some(table.p50_of(client)? / table.p50_of("courant")?);
+            Some((settings(&table.title), by_alone("courant-beside")?, by_alone("courant-apart")?))
+        })
+        .collect()
+}
+
+/// The kind of settings under which a row was measured.
+fn settings(title: &Title) -> &'static str {
+    if title.linger == "default" { "default" } else { "tuned" }
 }
 
 /// A table of clients that move records.
@@ -156,7 +186,7 @@ fn name(title: &Title) -> String {
     }
     match (title.op.as_str(), title.linger.as_str()) {
         (_, "default") => parts.push("defaults".to_owned()),
-        ("e2e", linger) => parts.push(format!("linger {linger} ms")),
+        ("e2e" | "send", linger) => parts.push(format!("linger {linger} ms")),
         _ => {}
     }
     parts.join(" · ")
@@ -184,7 +214,7 @@ fn line(text: &mut String, line: &str) {
 mod tests {
     use super::*;
     use crate::bench::sample::tests::sample;
-    use crate::bench::sample::{MEASURED, MEASURED_STORE};
+    use crate::bench::sample::{MEASURED, MEASURED_STORE, Sample, Wire};
     use crate::bench::summary::tables;
 
     #[test]
@@ -208,6 +238,20 @@ mod tests {
             assert!(text.contains(expected), "{expected}\nis not in\n{text}");
         }
         assert!(!text.contains("Latency beside"), "there is no peer to compare with");
+    }
+
+    #[test]
+    fn a_send_beside_a_consumer_is_compared_with_one_alone() {
+        let send = |client: &str, p50: u32| {
+            let line = format!(
+                "{client},{MEASURED_STORE},send,100,rr,none,0,131072,600,3,200,1,1,0,1,0,0,0,12,{p50},{p50},{p50},0"
+            );
+            Sample::of_driver(&line, "0.5", &Wire::default()).unwrap()
+        };
+        let samples = [send("courant", 100), send("courant-beside", 105), send("courant-apart", 120)];
+        let text = render(&tables(&samples), &Host::default());
+        let expected = "\nUnder tuned settings half of all sends take 1.05 times as long beside a consumer on the same `Kafka` as alone, and 1.20 times";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 /// Every client once at everything that it can do, with few records: the drivers work.
 pub(crate) fn smoke(root: &Path) -> Result<Count> {
     let clients = CLIENTS.to_vec();
-    // End to end the rate is fixed, and the time says how many.
+    // Where the rate is fixed and the time says how many.
     let (repeats, seconds, records) = (1, 1, Some(SMOKE_RECORDS));
     let options = Options { clients, repeats, seconds, records, print: true, ..Options::default() };
     let rows = rows(&options);
@@ -118,13 +118,13 @@ impl<'a> Bench<'a> {
 
     /// How many records a run measures.
     fn records(&self, row: &Row, rate: f64) -> u64 {
-        match (self.options.records, row.op) {
-            // Its rate is fixed, so that many records would only take long.
-            (records, Op::E2e) => {
-                records.unwrap_or(u64::MAX).min(u64::from(self.options.seconds) * E2E_RATE * 2)
+        match self.options.records {
+            // Many records would only take long.
+            records if row.op.has_a_rate() => {
+                records.unwrap_or(u64::MAX).min(u64::from(self.options.seconds) * FIXED_RATE * 2)
             }
-            (Some(records), _) => records,
-            (None, _) => whole_records(rate * f64::from(self.options.seconds)),
+            Some(records) => records,
+            None => whole_records(rate * f64::from(self.options.seconds)),
         }
     }
 
@@ -150,21 +150,21 @@ impl<'a> Bench<'a> {
         let load = host::load();
         let broker = NullBroker::start(&self.broker, row, RUN_LIMIT.as_secs() + 60)?;
         let records = match turn {
-            Turn::Pilot if row.op == Op::E2e => E2E_RATE,
+            Turn::Pilot if row.op.has_a_rate() => FIXED_RATE,
             Turn::Pilot => PILOT_RECORDS.min(self.options.records.unwrap_or(PILOT_RECORDS)),
             Turn::Measured(records) => records,
         };
         let warmup = warmup(row, client, records);
         let counts_file = tempfile::NamedTempFile::new()?;
         let mut command = driver.command();
-        let kind = match (turn, row.op, &self.counter) {
-            (Turn::Measured(_), Op::E2e, _) => sample::MEASURED_STORE,
-            (Turn::Measured(_), ..) => sample::MEASURED,
-            (Turn::Pilot, _, Some(library)) if client.driver.uses_malloc() => {
+        let kind = match (turn, &self.counter) {
+            (Turn::Measured(_), _) if row.op.has_a_rate() => sample::MEASURED_STORE,
+            (Turn::Measured(_), _) => sample::MEASURED,
+            (Turn::Pilot, Some(library)) if client.driver.uses_malloc() => {
                 command.env("LD_PRELOAD", library).env("MALLOC_COUNT_FILE", counts_file.path());
                 sample::COUNTED
             }
-            (Turn::Pilot, ..) => sample::PILOT,
+            (Turn::Pilot, None | Some(_)) => sample::PILOT,
         };
         parameters(&mut command, row, client, self.options.defaults);
         command.args(["--brokers", broker.address(), "--broker-pid", &broker.pid().to_string()]);
@@ -232,7 +232,7 @@ fn drivers(
 fn parameters(command: &mut Command, row: &Row, client: &Client, defaults: bool) {
     command.args(["--client", client.name, "--op", row.op.name()]);
     command.args(["--value-size", &row.value_size.to_string(), "--compression", row.codec.name()]);
-    command.args(["--partitioning", row.partitioning.name(), "--rate", &E2E_RATE.to_string()]);
+    command.args(["--partitioning", row.partitioning.name(), "--rate", &FIXED_RATE.to_string()]);
     if defaults {
         command.arg("--defaults");
     }
@@ -243,9 +243,9 @@ fn parameters(command: &mut Command, row: &Row, client: &Client, defaults: bool)
 
 /// Records before the measured ones. Java warms up with as many as it measures, until its code is compiled.
 fn warmup(row: &Row, client: &Client, records: u64) -> u64 {
-    match (row.op, client.driver) {
-        (Op::E2e, _) => E2E_RATE / 2,
-        (_, Driver::Java) => records,
+    match client.driver {
+        _ if row.op.has_a_rate() => FIXED_RATE / 2,
+        Driver::Java => records,
         _ => WARMUP_RECORDS.min(records),
     }
 }
@@ -256,7 +256,7 @@ fn wire(row: &Row, counts: Counts, moved: f64) -> Wire {
         Op::Produce => counts.produced,
         Op::Consume => counts.fetched,
         // Whatever is kept is handed out once; nothing is counted.
-        Op::E2e => moved,
+        Op::E2e | Op::Send => moved,
     };
     let records_per_batch = if counts.batches > 0.0 { counts.produced / counts.batches } else { 0.0 };
     Wire { records_per_rec: records / moved.max(1.0), records_per_batch }
@@ -292,8 +292,8 @@ const PILOT_RECORDS: u64 = 600_000;
 const WARMUP_RECORDS: u64 = 200_000;
 const RECORDS_MIN: f64 = 300_000.0;
 const RECORDS_MAX: f64 = 60_000_000.0;
-/// Records per second end to end.
-const E2E_RATE: u64 = 200;
+/// Records per second where ages are measured.
+const FIXED_RATE: u64 = 200;
 
 #[cfg(test)]
 mod tests {

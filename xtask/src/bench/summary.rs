@@ -203,6 +203,11 @@ impl Table {
         })
     }
 
+    /// The median age of a client's records.
+    pub(crate) fn p50_of(&self, client: &str) -> Option<f64> {
+        self.lines.iter().find(|line| line.client == client).map(|line| line.p50.median)
+    }
+
     /// The median CPU of a client.
     pub(crate) fn cpu_of(&self, client: &str) -> Option<f64> {
         self.lines.iter().find(|line| line.client == client).map(|line| line.cpu.median)

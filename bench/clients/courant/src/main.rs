@@ -1,9 +1,11 @@
 //! Courant: `courant` (a handle per record, awaited afterwards; owned records), `courant-future` (`send` with an awaited
-//! future per record), `courant-batch` (records borrowed from their batch).
+//! future per record), `courant-batch` (records borrowed from their batch), `courant-beside` and `courant-apart` (sends
+//! beside a consumer on the same `Kafka`, and on another).
 
 mod consume;
 mod e2e;
 mod produce;
+mod send;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,9 @@ async fn drive(parameters: &Parameters) -> Result<Measured> {
         ("courant", Operation::Consume) => consume::owned(parameters).await,
         ("courant-batch", Operation::Consume) => consume::borrowed(parameters).await,
         ("courant", Operation::E2e) => e2e::run(parameters).await,
+        ("courant", Operation::Send) => send::alone(parameters).await,
+        ("courant-beside", Operation::Send) => send::beside(parameters).await,
+        ("courant-apart", Operation::Send) => send::apart(parameters).await,
         _ => no_driver(parameters),
     }
 }

@@ -35,5 +35,5 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Measured> {
     });
     let start = paced_blocking(parameters, |index| Ok(send(parameters.partition_of(index))?))?;
     let latencies = receiving.join().map_err(|_| anyhow!("the consumer's thread panicked"))??;
-    Measured::end_to_end(parameters, start, latencies)
+    Measured::at_a_rate(parameters, start, latencies)
 }

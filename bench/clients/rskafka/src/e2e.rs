@@ -40,5 +40,5 @@ pub(crate) async fn run(parameters: &Parameters) -> Result<Measured> {
         }
     })
     .await?;
-    Measured::end_to_end(parameters, start, receiving.await??)
+    Measured::at_a_rate(parameters, start, receiving.await??)
 }
