@@ -2,6 +2,7 @@
 //!
 //! `tests/interop/README.md` gives the commands and their lines: tab-separated, bytes in base64, `-` for null.
 
+mod ages;
 mod hop;
 mod line;
 mod member;
@@ -16,10 +17,9 @@ use courant_client::Kafka;
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let bootstrap = arguments
-        .get(1)
-        .copied()
-        .context("usage: courant-probe produce|consume|list|offsets|member|stream|create|hop BOOTSTRAP …")?;
+    let bootstrap = arguments.get(1).copied().context(
+        "usage: courant-probe produce|consume|list|offsets|member|stream|create|hop|ages BOOTSTRAP …",
+    )?;
     let kafka = Kafka::connect(bootstrap).await?;
     match arguments.as_slice() {
         ["produce", _, topic, codec, settings @ ..] => produce::run(&kafka, topic, codec, settings).await,
@@ -31,6 +31,7 @@ async fn main() -> Result<()> {
             hop::create(&kafka, topic, partitions.parse()?, copies.parse()?).await
         }
         ["hop", _, group, from, to] => hop::run(&kafka, group, from, to).await,
+        ["ages", _, topic, rate] => ages::run(&kafka, topic, rate.parse()?).await,
         ["offsets", _, topic, timestamp] => read::offsets(&kafka, topic, timestamp.parse()?).await,
         _ => bail!("no such command: {}", arguments.join(" ")),
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use super::memory::Memory;
-use super::{chain, kill};
+use super::{chain, kill, silence};
 use crate::check::{self, cargo};
 use crate::ci::RealKafka;
 use crate::planted::{self, Selection};
@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Kill,
     /// Ten minutes of handlers in a chain, whose members are killed, and nodes as in `kill`
     Chain,
+    /// Each of three nodes paused for half a minute, which the others' records are not held up by
+    Silence,
     /// Every driver of the benchmark, other people's too, once with few records
     Bench,
 }
@@ -52,6 +54,7 @@ impl Part {
             Self::Foreign => "foreign",
             Self::Kill => "kill",
             Self::Chain => "chain",
+            Self::Silence => "silence",
             Self::Bench => "bench",
         }
     }
@@ -96,6 +99,7 @@ fn run_part(root: &Path, part: Part) -> Result<Count> {
         }
         Part::Kill => kill::run(root),
         Part::Chain => chain::run(root),
+        Part::Silence => silence::run(root),
         Part::Bench => crate::bench::smoke(root),
     }
 }

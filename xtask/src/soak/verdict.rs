@@ -88,6 +88,34 @@ pub(crate) fn judge_chain(records: usize, keys: usize, log: &[(i32, usize, usize
     Ok(())
 }
 
+/// Judges the ages of records in microseconds, from before a node fell silent and from while it was, by the 99th
+/// percentile; tells both.
+///
+/// What is missing was never read, which is as late as can be; a hundredth may be.
+pub(crate) fn judge_silence(mut before: Vec<u64>, mut silent: Vec<u64>) -> Result<String> {
+    let told = format!(
+        "half of {} records were read within {} µs and 99 of 100 within {} µs before, {} within {} and {} µs meanwhile",
+        before.len(),
+        percentile(&mut before, 50),
+        percentile(&mut before, 99),
+        silent.len(),
+        percentile(&mut silent, 50),
+        percentile(&mut silent, 99),
+    );
+    ensure!(!before.is_empty() && silent.len() * 100 >= before.len() * 99, "records are missing: {told}");
+    ensure!(
+        percentile(&mut silent, 99) * 10 <= percentile(&mut before, 99) * 11,
+        "others were held up: {told}"
+    );
+    Ok(told)
+}
+
+/// The value below which so many of a hundred lie; 0 without values.
+fn percentile(values: &mut [u64], of_hundred: usize) -> u64 {
+    values.sort_unstable();
+    values.get(values.len().saturating_sub(1) * of_hundred / 100).copied().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +151,23 @@ mod tests {
         assert_eq!(said(&early), Err("record 4 comes before 2, which has the same key".to_owned()));
         assert_eq!(said(&[(0, 0, 0), (1, 0, 2)]), Err("key 0 stands in partitions 0 and 1".to_owned()));
         assert_eq!(said(&[(0, 0, 1)]), Err("record 1 has key 0".to_owned()));
+    }
+
+    #[test]
+    fn a_silent_node_may_hold_up_others_by_a_tenth() {
+        let ages = |count: u64, slowest: u64| -> Vec<u64> {
+            (0..count).map(|n| if n * 50 < count { slowest } else { 100 }).collect()
+        };
+        let said =
+            |silent: Vec<u64>| judge_silence(ages(1000, 1000), silent).map_err(|error| error.to_string());
+        let told = said(ages(990, 1100)).unwrap();
+        assert_eq!(
+            told,
+            "half of 1000 records were read within 100 µs and 99 of 100 within 1000 µs before, 990 within 100 and 1100 µs meanwhile"
+        );
+        assert!(said(ages(1000, 1101)).unwrap_err().starts_with("others were held up: half of 1000"));
+        assert!(said(ages(989, 1000)).unwrap_err().starts_with("records are missing: "));
+        assert!(judge_silence(Vec::new(), Vec::new()).is_err());
     }
 
     #[test]
