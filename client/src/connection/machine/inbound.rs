@@ -39,9 +39,13 @@ impl Inbound {
             Some(prefix) => read_size(*prefix, self.max_frame_bytes).map_or(0, |size| size + prefix.len()),
             None => SMALL_READ_BYTES,
         };
-        let missing = missing.saturating_sub(self.bytes.len());
-        if self.bytes.capacity() - self.bytes.len() < missing.min(MAX_TRUSTED_BYTES) {
-            self.bytes.reserve(missing.min(MAX_TRUSTED_BYTES));
+        let missing = missing.saturating_sub(self.bytes.len()).min(MAX_TRUSTED_BYTES);
+        let spare = self.bytes.capacity() - self.bytes.len();
+        if spare < missing && !self.bytes.try_reclaim(missing) {
+            // Not `reserve`: it would take what was handed out, and is not used any more, along into the larger allocation.
+            let mut larger = BytesMut::with_capacity(self.bytes.len() + missing);
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
         }
         &mut self.bytes
     }
