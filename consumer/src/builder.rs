@@ -229,6 +229,14 @@ impl ConsumerBuilder {
         self.set("fetch.buffer.bytes", bytes)
     }
 
+    /// `keep.control.records`: whether the records by which brokers end transactions are handed out among the others, for
+    /// tools that copy or show a log; [`Record::control`](crate::Record::control) tells them from the others. Courant's own.
+    ///
+    /// With `read_committed` the records of aborted transactions stay out, and the marker that aborts them is there.
+    pub fn keep_control_records(self, keep: bool) -> Self {
+        self.set("keep.control.records", keep)
+    }
+
     /// `client.rack`: where this client is, so that a close replica can be read from (KIP-392).
     pub fn client_rack(self, rack: impl Into<String>) -> Self {
         self.set("client.rack", rack.into())

@@ -30,6 +30,8 @@ pub(crate) struct ConsumerSettings {
     pub(crate) fetch_buffer_bytes: usize,
     pub(crate) max_decompressed_batch_bytes: usize,
     pub(crate) check_crcs: bool,
+    /// Whether control records are handed out.
+    pub(crate) keeps_control_records: bool,
     pub(crate) rack: String,
     pub(crate) group_instance_id: Option<String>,
     pub(crate) assignors: Vec<Assignor>,
@@ -98,6 +100,7 @@ impl ConsumerSettings {
             fetch_buffer_bytes: settings.size("fetch.buffer.bytes")?,
             max_decompressed_batch_bytes: settings.size("max.decompressed.batch.bytes")?,
             check_crcs: settings.flag("check.crcs")?,
+            keeps_control_records: settings.flag("keep.control.records")?,
             rack: settings.text("client.rack")?.to_owned(),
         })
     }
@@ -111,6 +114,7 @@ impl ConsumerSettings {
     pub(crate) fn read_rules(&self) -> ReadRules {
         ReadRules {
             check_crcs: self.check_crcs,
+            keeps_control_records: self.keeps_control_records,
             max_decompressed_bytes: self.max_decompressed_batch_bytes,
             max_surplus_bytes: self.fetch_buffer_bytes / SURPLUS_SHARE,
         }
@@ -211,6 +215,8 @@ const FETCH: &[Row] = &[
         .unit(Unit::Bytes)
         .doc("What one batch may decompress to; more is an error. Courant's own."),
     Row::new("check.crcs", Kind::Bool, "true").doc("Whether the checksum of each batch is compared."),
+    Row::new("keep.control.records", Kind::Bool, "false")
+        .doc("Whether the records by which brokers end transactions are handed out among the others, for tools that copy or show a log. Courant's own."),
     Row::new("client.rack", Kind::String, "")
         .kip(392)
         .doc("The rack or zone of this client, so that the leader can name a closer replica to fetch from."),

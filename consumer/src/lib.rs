@@ -54,6 +54,7 @@ pub use acks::{Acks, Receipt};
 pub use builder::ConsumerBuilder;
 pub use config::CONSUMER;
 pub use consumer::{Commit, Consumer};
+pub use courant_protocol::record::control::ControlRecord;
 pub use courant_protocol::record::{Header, Headers};
 pub use courant_protocol::types::ConsumerGroupMetadata;
 pub use error::{Error, ErrorKind};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use courant_protocol::record::{Header, Headers, OwnedRecord, RecordIter, RecordView};
+use courant_protocol::record::control::ControlRecord;
+use courant_protocol::record::{Header, Headers, RecordIter, RecordSpan, RecordView};
 use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
 
 use crate::acks::Receipt;
-use crate::machine::position::Token;
-use crate::machine::stretch::{Slice, Taken};
+use crate::machine::stretch::{SharedBatch, Slice, Taken};
 use crate::offsets::OffsetAndMetadata;
 use crate::shared::Shared;
 
@@ -107,7 +107,7 @@ impl Batch {
                 let is_kept = keep(&Record { slice, view });
                 let runs = if is_kept { &mut kept } else { &mut left_out };
                 if before.replace(is_kept) != Some(is_kept) {
-                    runs.push(Slice { from, count: 0, ..slice.clone() });
+                    runs.push(slice.begun_at(from));
                 }
                 if let Some(run) = runs.last_mut() {
                     run.count += 1;
@@ -276,6 +276,13 @@ impl<'a> Record<'a> {
         self.slice.records.header().leader_epoch
     }
 
+    /// What a broker says with it, where it is one of those that end a transaction
+    /// ([`keep_control_records`](crate::ConsumerBuilder::keep_control_records) hands them out).
+    pub fn control(&self) -> Option<ControlRecord> {
+        let is_control = self.slice.records.header().attributes.is_control();
+        if is_control { ControlRecord::parse(self.view.key, self.view.value) } else { None }
+    }
+
     /// What to commit once this record and those before it are done.
     pub fn next_offset(&self) -> OffsetAndMetadata {
         OffsetAndMetadata::after(Offset(self.view.offset.0.saturating_add(1)), self.leader_epoch())
@@ -302,95 +309,100 @@ impl fmt::Debug for Record<'_> {
 /// A record that outlives its batch.
 #[derive(Clone)]
 pub struct ConsumerRecord {
-    partition: TopicPartition,
-    leader_epoch: LeaderEpoch,
-    token: Token,
-    record: OwnedRecord,
+    batch: Arc<SharedBatch>,
+    span: RecordSpan,
 }
 
 impl ConsumerRecord {
+    #[inline]
     pub(crate) fn new(slice: &Slice, view: &RecordView<'_>) -> Self {
-        Self {
-            partition: slice.partition.clone(),
-            leader_epoch: slice.records.header().leader_epoch,
-            token: slice.token,
-            record: slice.records.owned(view),
-        }
+        Self { batch: Arc::clone(slice.shared()), span: slice.records.span(view) }
+    }
+
+    fn view(&self) -> RecordView<'_> {
+        self.batch.records.view(&self.span)
     }
 
     /// The topic's name.
     pub fn topic(&self) -> &str {
-        &self.partition.topic
+        &self.batch.partition.topic
     }
 
     /// The partition's number.
     pub fn partition(&self) -> PartitionId {
-        self.partition.partition
+        self.batch.partition.partition
     }
 
     /// Topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        &self.partition
+        &self.batch.partition
     }
 
     /// The record's place in its partition.
     pub fn offset(&self) -> Offset {
-        self.record.offset()
+        self.span.offset()
     }
 
     /// When it was made, or appended where the topic says LogAppendTime; [`UnixMillis::NONE`] in the oldest format.
     pub fn timestamp(&self) -> UnixMillis {
-        self.record.timestamp()
+        self.span.timestamp()
     }
 
     /// The key; `None` is null, which is not the empty key.
     pub fn key(&self) -> Option<&[u8]> {
-        self.record.key()
+        self.view().key
     }
 
     /// The value; `None` is null, a tombstone.
     pub fn value(&self) -> Option<&[u8]> {
-        self.record.value()
+        self.view().value
     }
 
     /// The key, sharing the batch's bytes.
     pub fn key_bytes(&self) -> Option<Bytes> {
-        self.record.key_bytes()
+        self.key().map(|key| self.batch.records.share(key))
     }
 
     /// The value, sharing the batch's bytes.
     pub fn value_bytes(&self) -> Option<Bytes> {
-        self.record.value_bytes()
+        self.value().map(|value| self.batch.records.share(value))
     }
 
     /// The headers in the order they were written, duplicates included.
     pub fn headers(&self) -> Headers<'_> {
-        self.record.headers()
+        self.view().headers()
     }
 
     /// The last header with this key, which is the one that counts where only one may.
     pub fn last_header(&self, key: &str) -> Option<Header<'_>> {
-        self.headers().filter(|header| header.key == key.as_bytes()).last()
+        self.view().last_header(key)
     }
 
     /// The epoch of the leader that wrote the record; [`LeaderEpoch::NONE`] in old formats.
     pub fn leader_epoch(&self) -> LeaderEpoch {
-        self.leader_epoch
+        self.batch.records.header().leader_epoch
+    }
+
+    /// What a broker says with it, where it is one of those that end a transaction
+    /// ([`keep_control_records`](crate::ConsumerBuilder::keep_control_records) hands them out).
+    pub fn control(&self) -> Option<ControlRecord> {
+        let is_control = self.batch.records.header().attributes.is_control();
+        if is_control { ControlRecord::parse(self.key(), self.value()) } else { None }
     }
 
     /// What to commit once this record and those before it are done.
     pub fn next_offset(&self) -> OffsetAndMetadata {
-        OffsetAndMetadata::after(Offset(self.record.offset().0.saturating_add(1)), self.leader_epoch)
+        OffsetAndMetadata::after(Offset(self.offset().0.saturating_add(1)), self.leader_epoch())
     }
 
     /// What says that it is finished, where records are acknowledged; see [`Consumer::acks`](crate::Consumer::acks).
     pub fn receipt(&self) -> Receipt {
-        Receipt::new(self.partition.clone(), self.record.offset(), self.token)
+        Receipt::new(self.batch.partition.clone(), self.offset(), self.batch.token)
     }
 }
 
 impl fmt::Debug for ConsumerRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConsumerRecord({}@{})", self.partition, self.record.offset())
+        write!(f, "ConsumerRecord({}@{})", self.batch.partition, self.offset())
     }
 }

@@ -6,7 +6,7 @@ mod world;
 use batches::{Spec, unplaced};
 use courant_broker_mock::{MockCluster, ProducerIdAndEpoch, TransactionResult};
 use courant_client::Kafka;
-use courant_consumer::{Consumer, IsolationLevel};
+use courant_consumer::{Consumer, ControlRecord, IsolationLevel};
 use courant_protocol::types::{NodeId, Offset};
 use world::{cluster, connect, ms, poll, reader, run};
 
@@ -58,6 +58,42 @@ fn of_interleaved_transactions_the_committed_ones_are_read() {
         tokio::time::timeout(ms(5000), consumer.poll()).await.unwrap_err();
         assert_eq!(consumer.position(("a", 0)).await.unwrap(), Offset(11), "markers are passed");
         assert_eq!(consumer.current_lag(("a", 0)), Some(0));
+    });
+}
+
+#[test]
+fn control_records_come_among_the_others_where_they_are_kept() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let (one, two) = (writer(&cluster, 1), writer(&cluster, 2));
+        one.write(2); // 0, 1
+        two.write(1); // 2
+        one.abort(); // 3
+        two.commit(); // 4
+        let kafka = connect(&cluster).await;
+        for (isolation, expected) in [
+            (IsolationLevel::ReadUncommitted, &[0, 1, 2, 3, 4][..]),
+            (IsolationLevel::ReadCommitted, &[2, 3, 4]),
+        ] {
+            let kept = reader(&kafka).isolation_level(isolation).keep_control_records(true);
+            let mut consumer = kept.start().await.unwrap();
+            let mut told = Vec::new();
+            while told.len() < expected.len() {
+                for record in &consumer.poll().await.unwrap().unwrap() {
+                    assert_eq!(record.control(), record.to_owned().control());
+                    told.push((record.offset().0, record.control()));
+                }
+            }
+            let offsets: Vec<i64> = told.iter().map(|(offset, _)| *offset).collect();
+            assert_eq!(offsets, expected);
+            let (records, markers) = told.split_at(told.len() - 2);
+            assert!(records.iter().all(|(_, control)| control.is_none()), "{records:?}");
+            let said: Vec<_> = markers.iter().map(|(_, control)| control.unwrap()).collect();
+            assert!(
+                matches!(said[..], [ControlRecord::Abort { .. }, ControlRecord::Commit { .. }]),
+                "{said:?}"
+            );
+        }
     });
 }
 

@@ -96,10 +96,12 @@ fn check_batch(what: &str, batch: &Batch, expected: &Value, scratch: &mut Compre
             .collect();
         assert_eq!(headers, expected_headers, "{what}");
 
-        let owned = records.owned(&record);
-        assert_eq!((owned.offset(), owned.timestamp()), (record.offset, record.timestamp), "{what}");
-        assert_eq!((owned.key(), owned.value()), (record.key, record.value), "{what}");
-        assert!(owned.headers().eq(record.headers()), "{what}");
+        let span = records.span(&record);
+        assert_eq!((span.offset(), span.timestamp()), (record.offset, record.timestamp), "{what}");
+        let again = records.view(&span);
+        assert_eq!((again.offset, again.timestamp), (record.offset, record.timestamp), "{what}");
+        assert_eq!((again.key, again.value), (record.key, record.value), "{what}");
+        assert!(again.headers().eq(record.headers()), "{what}");
     }
 }
 
@@ -249,7 +251,8 @@ fn markers_say_what_they_end() {
         let batch = Batches::new(bytes_of(&set_named(name)), ReadOptions::default()).next().unwrap().unwrap();
         assert!(batch.header().attributes.is_control());
         let records = batch.records(&mut CompressionScratch::new()).unwrap();
-        seen.push(ControlRecord::parse(&records.iter().next().unwrap().unwrap()).unwrap());
+        let record = records.iter().next().unwrap().unwrap();
+        seen.push(ControlRecord::parse(record.key, record.value).unwrap());
     }
     let commit = ControlRecord::Commit { coordinator_epoch: 5 };
     assert_eq!(seen, [commit, ControlRecord::Abort { coordinator_epoch: 6 }, ControlRecord::LeaderChange]);

@@ -91,6 +91,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("heartbeat.interval.ms", "7"),
     ("internal.leave.group.on.close", "false"),
     ("isolation.level", "READ_COMMITTED"),
+    ("keep.control.records", "true"),
     ("max.decompressed.batch.bytes", "4096"),
     ("max.partition.fetch.bytes", "7"),
     ("max.poll.interval.ms", "7"),

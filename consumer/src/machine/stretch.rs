@@ -3,6 +3,7 @@
 //! Cost: a batch is checked and decompressed when its first record is asked for, so that what waits stays compressed.
 //! A slice shares the batch's bytes; nothing is allocated or copied per record.
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use courant_protocol::compression::CompressionScratch;
@@ -20,6 +21,8 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadRules {
     pub(crate) check_crcs: bool,
+    /// Whether control records are handed out.
+    pub(crate) keeps_control_records: bool,
     pub(crate) max_decompressed_bytes: usize,
     /// How much memory the batches of one poll may need beyond what was fetched before no further one is opened.
     pub(crate) max_surplus_bytes: usize,
@@ -35,9 +38,32 @@ pub(crate) struct Slice {
     /// Where the first one stands.
     pub(crate) from: RecordMark,
     pub(crate) count: usize,
+    shared: OnceLock<Arc<SharedBatch>>,
+}
+
+/// What the records share that outlive their slice.
+#[derive(Debug)]
+pub(crate) struct SharedBatch {
+    pub(crate) partition: TopicPartition,
+    pub(crate) records: BatchRecords,
+    pub(crate) token: Token,
 }
 
 impl Slice {
+    /// One allocation for all of its records that are kept, and none where none is.
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<SharedBatch> {
+        self.shared.get_or_init(|| {
+            let (partition, records) = (self.partition.clone(), self.records.clone());
+            Arc::new(SharedBatch { partition, records, token: self.token })
+        })
+    }
+
+    /// One of the same batch that begins elsewhere, with no record yet.
+    pub(crate) fn begun_at(&self, from: RecordMark) -> Self {
+        Self { from, count: 0, ..self.clone() }
+    }
+
     /// The offsets of its records, in runs without a gap. Compaction leaves gaps, and they are nobody's to finish.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Range<Offset>> {
         let mut records = self.records.iter_from(self.from).map_while(Result::ok).take(self.count).peekable();
@@ -129,7 +155,7 @@ impl Stretch {
         let options =
             ReadOptions::default().check_crcs(false).max_decompressed_bytes(rules.max_decompressed_bytes);
         let batches = Batches::new(bytes, options);
-        let (end, records) = end_of(batches.clone());
+        let (end, records) = end_of(batches.clone(), rules.keeps_control_records);
         (Self { token, batches, aborted, pending: None, open: None, rules }, end, records)
     }
 
@@ -210,18 +236,20 @@ impl Stretch {
             if self.rules.check_crcs {
                 batch.check_crc().map_err(failed)?;
             }
-            if header.attributes.is_control() {
-                let marker = batch.records(scratch).map_err(failed)?;
-                self.leaves_out(&header, Some(&marker));
-                (self.pending, *position) = (None, end);
-                continue;
-            }
+            let is_control = header.attributes.is_control();
             // What was aborted is not even decompressed. (Asking twice for a batch that then fails changes nothing.)
-            if self.leaves_out(&header, None) {
+            if !is_control && self.leaves_out(&header, None) {
                 (self.pending, *position) = (None, end);
                 continue;
             }
             let records = batch.records(scratch).map_err(failed)?;
+            if is_control {
+                self.leaves_out(&header, Some(&records));
+                if !self.rules.keeps_control_records {
+                    (self.pending, *position) = (None, end);
+                    continue;
+                }
+            }
             self.pending = None;
             let bytes = records.body().len();
             let surplus_bytes = bytes.saturating_sub(header.size_bytes);
@@ -238,7 +266,7 @@ impl Stretch {
         let Some(aborted) = &mut self.aborted else { return false };
         let control = marker
             .and_then(|records| records.iter().next()?.ok())
-            .and_then(|record| ControlRecord::parse(&record));
+            .and_then(|record| ControlRecord::parse(record.key, record.value));
         aborted.leaves_out(BatchOrigin {
             last_offset: header.last_offset,
             producer_id: header.producer_id,
@@ -256,8 +284,14 @@ impl Open {
         position: &mut Position,
         max: usize,
     ) -> Result<Slice, Error> {
-        let records = self.records.clone();
-        let mut slice = Slice { partition: partition.clone(), records, token, from: self.mark, count: 0 };
+        let mut slice = Slice {
+            partition: partition.clone(),
+            records: self.records.clone(),
+            token,
+            from: self.mark,
+            count: 0,
+            shared: OnceLock::new(),
+        };
         let mut records = self.records.iter_from(self.mark);
         while slice.count < max {
             let before = records.mark(&self.records);
@@ -291,7 +325,7 @@ impl Open {
 }
 
 /// The end of the last whole batch, and how many records there are, by headers alone.
-fn end_of(mut batches: Batches) -> (StretchEnd, u64) {
+fn end_of(mut batches: Batches, keeps_control_records: bool) -> (StretchEnd, u64) {
     let (mut end, mut records) = (StretchEnd::Empty, 0_u64);
     for batch in batches.by_ref() {
         // What cannot be read is an error when the position comes to it.
@@ -300,7 +334,7 @@ fn end_of(mut batches: Batches) -> (StretchEnd, u64) {
         };
         let header = batch.header();
         end = StretchEnd::At(Offset(header.last_offset.0.saturating_add(1)));
-        if !header.attributes.is_control() {
+        if keeps_control_records || !header.attributes.is_control() {
             records = records.saturating_add(u64::try_from(header.count).unwrap_or(0));
         }
     }

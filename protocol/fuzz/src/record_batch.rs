@@ -26,10 +26,10 @@ pub(crate) fn run(bytes: &[u8], max_decompressed_bytes: usize, scratch: &mut Com
 fn read(records: &BatchRecords) -> usize {
     let mut seen = 0;
     for record in records.iter().flatten() {
-        let owned = records.owned(&record);
-        assert_eq!((owned.key(), owned.value()), (record.key, record.value));
-        assert!(owned.headers().eq(record.headers()));
-        let _ = (ControlRecord::parse(&record), records.header().sequence_of(record.offset));
+        let again = records.view(&records.span(&record));
+        assert_eq!((again.key, again.value), (record.key, record.value));
+        assert!(again.headers().eq(record.headers()));
+        let _ = (ControlRecord::parse(record.key, record.value), records.header().sequence_of(record.offset));
         seen += 1;
     }
     seen

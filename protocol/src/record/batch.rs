@@ -7,7 +7,6 @@ use crate::compression::{Codec, CompressionScratch, HeaderChecksum};
 use crate::record::error::RecordError;
 use crate::record::header::{BATCH_OVERHEAD, BatchHeader, CRC_FROM, SMALLEST_RECORD};
 use crate::record::legacy::{self, Relative};
-use crate::record::owned::OwnedRecord;
 use crate::record::varint::Cursor;
 use crate::record::view::{Headers, RecordView};
 use crate::types::{Offset, UnixMillis};
@@ -115,8 +114,8 @@ pub(super) enum Format {
 ///     for record in &records {
 ///         let record = record?;
 ///         assert_eq!((record.key, record.value), (Some(&b"k"[..]), Some(&b"v"[..])));
-///         let kept = records.owned(&record); // outlives the batch, and copies nothing
-///         assert_eq!(kept.value(), record.value);
+///         let kept = records.span(&record); // borrows and copies nothing
+///         assert_eq!(records.view(&kept).value, record.value);
 ///     }
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -169,11 +168,6 @@ impl BatchRecords {
     /// [`RecordError::Record`] and [`RecordError::Count`].
     pub fn validate(&self) -> Result<(), RecordError> {
         self.iter().try_for_each(|record| record.map(drop))
-    }
-
-    /// The record as a value of its own, which shares the batch's body.
-    pub fn owned(&self, record: &RecordView<'_>) -> OwnedRecord {
-        OwnedRecord::new(&self.body, record)
     }
 
     /// A part of the body (a key, a value) as [`Bytes`] that share it; bytes from elsewhere are copied.

@@ -36,8 +36,8 @@ mod crc;
 mod error;
 mod header;
 mod legacy;
-mod owned;
 mod sealed;
+mod span;
 mod varint;
 mod view;
 
@@ -50,6 +50,6 @@ pub use error::RecordError;
 pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, patch_base_offset_and_epoch, patch_log_append_time,
 };
-pub use owned::OwnedRecord;
 pub use sealed::{SealedBatch, Stamp};
+pub use span::RecordSpan;
 pub use view::{Header, Headers, RecordView};

@@ -59,6 +59,7 @@ impl World {
             },
             rules: ReadRules {
                 check_crcs: true,
+                keeps_control_records: false,
                 max_decompressed_bytes: 64 << 20,
                 max_surplus_bytes: 2 << 20,
             },
