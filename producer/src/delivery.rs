@@ -110,18 +110,18 @@ fn result(
 
 /// The record as it was encoded, bound for the partition and the time that it was given.
 #[cold]
-fn give_back(completion: &Completion, index: u32, undelivered: &Undelivered) -> Option<Record> {
-    let read = undelivered.record(index)?;
+fn give_back(completion: &Completion, index: u32, undelivered: &Undelivered) -> Option<Box<Record>> {
+    let (batch, read) = undelivered.record(index)?;
     let mut record = Record::to(&completion.topic).partition(completion.partition);
-    record.timestamp = Some(read.timestamp());
-    record.key = read.key_bytes();
-    record.value = read.value_bytes();
+    record.timestamp = Some(read.timestamp);
+    record.key = read.key.map(|key| batch.share(key));
+    record.value = read.value.map(|value| batch.share(value));
     let headers = read.headers().map(|header| {
         let name = String::from_utf8_lossy(header.key).into_owned();
         (name.into(), header.value.map(Bytes::copy_from_slice))
     });
     record.headers = headers.collect();
-    Some(record)
+    Some(Box::new(record))
 }
 
 impl Future for DeliveryFuture {

@@ -27,13 +27,13 @@ use crate::Record;
 pub struct SendError {
     /// Why.
     pub error: Error,
-    /// The record, if no broker can have it.
-    pub record: Option<Record>,
+    /// The record, if no broker can have it. In a box, so that what every send may come to is small.
+    pub record: Option<Box<Record>>,
 }
 
 impl SendError {
     pub(crate) fn refused(error: Error, record: Record) -> Self {
-        Self { error, record: Some(record) }
+        Self { error, record: Some(Box::new(record)) }
     }
 
     /// What class of error this is.

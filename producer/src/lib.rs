@@ -15,8 +15,6 @@
 //! sent. Waiting is bounded everywhere: `max.block.ms` for space and metadata, `delivery.timeout.ms` for the rest.
 //!
 //! Start with [`Producer`]; settings go by Kafka's names ([`PRODUCER`]) or by type ([`ProducerBuilder`]).
-// A `SendError` gives the record back, and a record is large; boxing it would make the common match clumsy.
-#![allow(clippy::result_large_err)]
 
 mod accepting;
 mod append;

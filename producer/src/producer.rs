@@ -131,9 +131,9 @@ impl Producer {
     /// One record at a time makes small batches; for throughput, send from many tasks, keep many of these futures at a time,
     /// or [`enqueue`](Self::enqueue) many and await their deliveries.
     ///
-    /// A record is accepted by the first poll, or waits for its topic's metadata and for buffer space, up to `max.block.ms`
-    /// for both. Those that wait are accepted in the order of their first polls, whether or not they are polled meanwhile;
-    /// only a [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll
+    /// The call itself accepts the record, as Java's does, if nothing stands in its way. Else it waits from the first poll on
+    /// for its topic's metadata and for buffer space, up to `max.block.ms` for both. Those that wait are accepted in the order
+    /// of their first polls, whether or not they are polled meanwhile; only a [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll
     /// once its topic is known.
     ///
     /// # Errors
@@ -141,8 +141,8 @@ impl Producer {
     /// `delivery.timeout.ms`, or refused by the broker; without it only if a broker may have it after all.
     ///
     /// # Cancel safety
-    /// A dropped future has either not accepted the record, and then nothing of it is sent, or has accepted it, and
-    /// then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
+    /// Of a dropped future the record was either not accepted, and then nothing of it is sent, or it was, perhaps before the
+    /// first poll, and then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
     #[inline]
     pub fn send(&self, record: Record) -> SendFuture<'_> {
         SendFuture::new(self, record)

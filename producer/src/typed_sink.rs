@@ -101,7 +101,7 @@ pub struct TypedSendError<K, V> {
 
 impl<K, V> From<SendError> for TypedSendError<K, V> {
     fn from(failed: SendError) -> Self {
-        Self { error: failed.error, typed: None, encoded: failed.record }
+        Self { error: failed.error, typed: None, encoded: failed.record.map(|record| *record) }
     }
 }
 

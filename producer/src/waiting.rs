@@ -18,7 +18,10 @@ use crate::producer::{Shared, no_space, refused};
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
 
 /// A record on its way in, and the interceptors that have to hear of it.
-struct Entering {
+///
+/// It travels in a box, as an application may let a hundred thousand wait, but stands in [`Waits`] itself: the driver, which
+/// takes it from there, would free a box of another thread, and the two threads meet at the allocator's lock.
+pub(crate) struct Entering {
     record: Record,
     intercepted: Option<Intercepted>,
     claim: Claim,
@@ -29,43 +32,43 @@ enum Entered {
     /// The record was accepted.
     Accepted(DeliveryFuture),
     /// It was not. Offered again, it is accepted or told why not.
-    Back(Entering),
+    Back(Box<Entering>),
 }
 
 /// A record that did not get in, and why.
-type Refused = (Entering, Error);
+type Refused = (Box<Entering>, Error);
 
 impl Producer {
     /// Sends a record that something stands in the way of. Its future is boxed wherever it is awaited, so that the future
     /// of a record that does not wait stays small.
-    pub(crate) async fn send_slowly(
-        &self,
-        mut record: Record,
-        claim: Claim,
-    ) -> Result<RecordMetadata, SendError> {
-        let Some(kafka) = self.kafka() else { return self.enqueue_slowly(record, claim).await?.await };
+    pub(crate) async fn send_slowly(&self, mut entering: Box<Entering>) -> Result<RecordMetadata, SendError> {
+        let Some(kafka) = self.kafka() else {
+            let Entering { record, claim, .. } = *entering;
+            return Box::pin(self.enqueue_slowly(record, claim)).await?.await;
+        };
         let mut original = None;
-        let intercepted = self.shared().interceptors.as_ref().map(|interceptors| {
-            original = Some(record.clone());
-            interceptors.on_send(&mut record)
-        });
-        match self.enter(kafka, Entering { record, intercepted, claim }).await {
+        if let Some(interceptors) = &self.shared().interceptors {
+            original = Some(Box::new(entering.record.clone()));
+            entering.intercepted = Some(interceptors.on_send(&mut entering.record));
+        }
+        match self.enter(kafka, entering).await {
             Ok(delivery) => delivery.await,
-            Err((Entering { record, intercepted, .. }, error)) => {
+            Err((entering, error)) => {
+                let Entering { record, intercepted, .. } = *entering;
                 if let Some(intercepted) = intercepted {
                     intercepted.refused(&error);
                 }
-                Err(SendError::refused(error, original.unwrap_or(record)))
+                Err(SendError { error, record: Some(original.unwrap_or_else(|| Box::new(record))) })
             }
         }
     }
 
-    async fn enter(&self, kafka: &Kafka, mut entering: Entering) -> Result<DeliveryFuture, Refused> {
+    async fn enter(&self, kafka: &Kafka, mut entering: Box<Entering>) -> Result<DeliveryFuture, Refused> {
         let Shared { room, control, max_block, .. } = self.shared();
         let started = kafka.world().now();
         let deadline = started + *max_block;
         loop {
-            let Entering { record, claim, .. } = &mut entering;
+            let Entering { record, claim, .. } = &mut *entering;
             let refusal = match self.offer(record, claim) {
                 Ok(delivery) => return Ok(entering.accepted(delivery)),
                 Err(refusal) => refusal,
@@ -77,13 +80,15 @@ impl Producer {
                 Refusal::UnknownTopic => {
                     let topic = record.topic.clone();
                     let waiting = WaitingSend::arriving(entering, room, control);
-                    self.arrive(kafka, &waiting, topic.as_str(), deadline).await?;
+                    Box::pin(self.arrive(kafka, &waiting, topic.as_str(), deadline)).await?;
                     waiting
                 }
-                refusal => match self.wait_for(kafka, record, refusal, started, deadline, claim).await {
-                    Ok(()) => continue,
-                    Err(error) => return Err((entering, error)),
-                },
+                refusal => {
+                    match Box::pin(self.wait_for(kafka, record, refusal, started, deadline, claim)).await {
+                        Ok(()) => continue,
+                        Err(error) => return Err((entering, error)),
+                    }
+                }
             };
             match self.wait_in_line(kafka, &waiting, started, deadline).await? {
                 Entered::Accepted(delivery) => return Ok(delivery),
@@ -168,6 +173,10 @@ enum Standing {
 }
 
 impl Entering {
+    pub(crate) fn new(record: Record, claim: Claim) -> Box<Self> {
+        Box::new(Self { record, intercepted: None, claim })
+    }
+
     /// The record was accepted.
     fn accepted(self, delivery: DeliveryFuture) -> DeliveryFuture {
         if let Some(intercepted) = self.intercepted {
@@ -179,7 +188,7 @@ impl Entering {
 
 impl WaitingSend {
     /// Waits until the room knows the record's topic, and then in the line.
-    fn arriving(entering: Entering, room: &Room, control: &Arc<Control>) -> Self {
+    fn arriving(entering: Box<Entering>, room: &Room, control: &Arc<Control>) -> Self {
         let topic = entering.record.topic.to_name();
         Self::standing(entering, control, |shared| {
             room.arrivals.enter(topic, shared).map(|place| Standing::Arriving { _place: place })
@@ -188,7 +197,7 @@ impl WaitingSend {
 
     /// Waits in the line, as so many bytes are missing.
     fn in_line(
-        entering: Entering,
+        entering: Box<Entering>,
         missing: usize,
         room: &Room,
         now: Instant,
@@ -204,11 +213,11 @@ impl WaitingSend {
     }
 
     fn standing(
-        entering: Entering,
+        entering: Box<Entering>,
         control: &Arc<Control>,
         stand: impl FnOnce(Arc<Waits>) -> Option<Standing>,
     ) -> Self {
-        let state = State { phase: Phase::Entering(entering), waker: Waker::noop().clone(), standing: None };
+        let state = State { phase: Phase::Entering(*entering), waker: Waker::noop().clone(), standing: None };
         let shared = Arc::new(Waits { control: Arc::clone(control), state: Mutex::new(state) });
         let mut state = shared.lock();
         state.standing = stand(Arc::clone(&shared));
@@ -242,7 +251,7 @@ impl WaitingSend {
     }
 
     /// Stops waiting, unless that is over.
-    fn take_back(&self, now: Instant) -> Option<Entering> {
+    fn take_back(&self, now: Instant) -> Option<Box<Entering>> {
         let mut state = self.0.lock();
         let entering = state.take_entering()?;
         let standing = state.standing.take();
@@ -250,7 +259,7 @@ impl WaitingSend {
         if let Some(Standing::InLine { since, .. }) = standing {
             self.0.control.waits().note(now.saturating_duration_since(since), false);
         }
-        Some(entering)
+        Some(Box::new(entering))
     }
 }
 
@@ -283,7 +292,7 @@ impl State {
 
     fn send_back(&mut self) {
         if let Some(entering) = self.take_entering() {
-            self.phase = Phase::Over(Entered::Back(entering));
+            self.phase = Phase::Over(Entered::Back(Box::new(entering)));
             self.waker.wake_by_ref();
         }
     }
@@ -301,7 +310,8 @@ impl State {
 impl Applicant for Waits {
     fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize> {
         let mut state = self.lock();
-        let Phase::Entering(Entering { record, claim, .. }) = &mut state.phase else { return Ok(()) };
+        let Phase::Entering(entering) = &mut state.phase else { return Ok(()) };
+        let Entering { record, claim, .. } = entering;
         if room.has_to_ask(record.destination(), claim) {
             // The program's own code runs in the task that sends.
             state.send_back();
@@ -337,5 +347,22 @@ impl Applicant for Waits {
         let arrival = std::mem::replace(&mut state.standing, in_line);
         drop(state);
         drop(arrival);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<F>(_: impl Fn(&'static Producer, Box<Entering>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_a_waiting_send_holds_is_hardly_more_than_its_record() {
+        let future = size_of_output(|producer, entering| producer.send_slowly(entering));
+        assert!(future <= 400, "{future} bytes");
+        assert!(size_of::<Entering>() <= size_of::<Record>() + 80);
+        assert!(size_of::<Waits>() <= size_of::<Entering>() + 80);
     }
 }

@@ -50,7 +50,7 @@ fn a_test_decides_what_becomes_of_each_record() {
     assert!(mock.error_next(late()));
     let failed = second.now_or_never().unwrap().unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::Timeout);
-    assert_eq!(failed.record, Some(record("b").header("h", "v").partition(0).timestamp(0)));
+    assert_eq!(failed.record.as_deref(), Some(&record("b").header("h", "v").partition(0).timestamp(0)));
     assert!(mock.error_next(late().maybe_written(true)));
     let failed = third.now_or_never().unwrap().unwrap_err();
     assert!(failed.possibly_written() && failed.record.is_none());
@@ -74,7 +74,7 @@ fn flush_and_close_bring_what_is_pending_to_its_end() {
     assert_eq!(failed.to_string(), "closed with 1 records not delivered");
     assert_eq!(delivery.now().unwrap().unwrap_err().kind(), ErrorKind::Closed);
     let refused = enqueue(producer, record("c")).unwrap_err();
-    assert_eq!((refused.kind(), refused.record), (ErrorKind::Closed, Some(record("c"))));
+    assert_eq!((refused.kind(), refused.record.as_deref()), (ErrorKind::Closed, Some(&record("c"))));
 
     let mock = MockProducer::builder().manual().build();
     let delivery = enqueue(mock.producer(), record("a")).unwrap();
@@ -89,7 +89,7 @@ fn what_a_real_producer_refuses_is_refused() {
     let mock = MockProducer::builder().topic("t", 3).only_these_topics().build();
     let refusal = |record: Record| {
         let refused = mock.producer().try_enqueue(record.clone()).unwrap_err();
-        assert_eq!(refused.record, Some(record));
+        assert_eq!(refused.record.as_deref(), Some(&record));
         refused.to_string()
     };
     assert_eq!(refusal(record("a").timestamp(-1)), "the record's timestamp is negative (topic t)");

@@ -52,7 +52,7 @@ fn a_runtime_that_shuts_down_fails_what_was_left() {
     assert_eq!(error.kind(), ErrorKind::Closed);
     let record = Record::to("t").value("y");
     let error = staying.block_on(producer.send(record.clone())).unwrap_err();
-    assert_eq!((error.kind(), error.record), (ErrorKind::Closed, Some(record)));
+    assert_eq!((error.kind(), error.record.as_deref()), (ErrorKind::Closed, Some(&record)));
 }
 
 /// Some records are awaited one by one, the others all at the end.

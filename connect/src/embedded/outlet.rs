@@ -179,7 +179,7 @@ impl Outlet {
                     return Ok(Sent::Flights(1));
                 }
                 Some(Err(SendError { error, record: Some(back), .. })) if is_an_outage(&error) => {
-                    out = back;
+                    out = *back;
                     error
                 }
                 Some(Err(refused)) => return self.refused(ticket, kept, refused).await.map(Sent::Flights),

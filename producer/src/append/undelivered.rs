@@ -2,7 +2,7 @@
 use std::sync::OnceLock;
 
 use courant_protocol::compression::CompressionScratch;
-use courant_protocol::record::{OwnedRecord, RecordError, SealedBatch};
+use courant_protocol::record::{BatchRecords, RecordError, RecordSpan, RecordView, SealedBatch};
 
 /// Shared by the deliveries of a batch that failed. It costs the good path nothing, and the bad one a reference to the
 /// batch's body, which lives until the last of those deliveries is gone.
@@ -10,7 +10,14 @@ use courant_protocol::record::{OwnedRecord, RecordError, SealedBatch};
 pub(crate) struct Undelivered {
     batch: SealedBatch,
     /// All of them, once one was asked for: a batch is decompressed as a whole.
-    records: OnceLock<Vec<OwnedRecord>>,
+    records: OnceLock<Option<ReadBack>>,
+}
+
+/// The batch's body and where each record lies in it.
+#[derive(Debug)]
+struct ReadBack {
+    records: BatchRecords,
+    spans: Vec<RecordSpan>,
 }
 
 impl Undelivered {
@@ -18,18 +25,23 @@ impl Undelivered {
         Self { batch, records: OnceLock::new() }
     }
 
-    /// The record at `index`; none if what was encoded cannot be read, which would be a defect of this library.
-    pub(crate) fn record(&self, index: u32) -> Option<&OwnedRecord> {
-        let records = self.records.get_or_init(|| {
+    /// The record at `index`, and the batch whose bytes it shares; none if what was encoded cannot be read, which would be
+    /// a defect of this library.
+    pub(crate) fn record(&self, index: u32) -> Option<(&BatchRecords, RecordView<'_>)> {
+        let read = self.records.get_or_init(|| {
             let read = read_back(&self.batch);
             debug_assert!(read.is_ok(), "a batch of our own can be read: {read:?}");
-            read.unwrap_or_default()
+            read.ok()
         });
-        usize::try_from(index).ok().and_then(|index| records.get(index))
+        let ReadBack { records, spans } = read.as_ref()?;
+        let span = spans.get(usize::try_from(index).ok()?)?;
+        Some((records, records.view(span)))
     }
 }
 
-fn read_back(batch: &SealedBatch) -> Result<Vec<OwnedRecord>, RecordError> {
+fn read_back(batch: &SealedBatch) -> Result<ReadBack, RecordError> {
     let records = batch.read_back(&mut CompressionScratch::new())?;
-    records.iter().map(|record| record.map(|record| records.owned(&record))).collect()
+    let spans =
+        records.iter().map(|record| record.map(|record| records.span(&record))).collect::<Result<_, _>>()?;
+    Ok(ReadBack { records, spans })
 }

@@ -116,10 +116,10 @@ fn who_waits_too_long_for_space_gets_the_record_back() {
         let error = producer.enqueue(record("b")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.hint().unwrap().contains("buffer.memory"), "{error}");
-        assert_eq!(error.record, Some(record("b")));
-        assert_eq!(producer.try_enqueue(record("c")).unwrap_err().record, Some(record("c")));
+        assert_eq!(error.record.as_deref(), Some(&record("b")));
+        assert_eq!(producer.try_enqueue(record("c")).unwrap_err().record.as_deref(), Some(&record("c")));
         held.await.unwrap();
-        producer.send(error.record.unwrap()).await.unwrap();
+        producer.send(*error.record.unwrap()).await.unwrap();
         assert_eq!(stage.values(0), ["first", "a", "b"]);
     });
 }

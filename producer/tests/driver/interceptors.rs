@@ -79,10 +79,10 @@ fn every_failure_is_heard_once_and_the_record_comes_back_as_it_came() {
         assert_eq!(diary.take(), ["t d: t-0@0"]);
 
         let refused = producer.send(record(1).timestamp(-1)).await.unwrap_err();
-        assert_eq!(refused.record, Some(record(1).timestamp(-1)));
+        assert_eq!(refused.record.as_deref(), Some(&record(1).timestamp(-1)));
         assert_eq!(diary.take(), ["t d: the record's timestamp is negative (topic t)"]);
         let refused = producer.try_enqueue(record(1).timestamp(-1)).unwrap_err();
-        assert_eq!(refused.record, Some(record(1).timestamp(-1)));
+        assert_eq!(refused.record.as_deref(), Some(&record(1).timestamp(-1)));
         assert_eq!(diary.take().len(), 1);
 
         stage.cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::TOPIC_AUTHORIZATION_FAILED));

@@ -98,7 +98,7 @@ fn a_partition_that_does_not_exist_is_waited_for() {
         let record = Record::to("t").partition(3).value("early");
         let error = producer.enqueue(record.clone()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert_eq!(error.record.as_ref(), Some(&record));
+        assert_eq!(error.record.as_deref(), Some(&record));
         assert!(error.to_string().contains("the topic has 3"), "{error}");
         let late = producer.enqueue(record);
         let grow = async {
@@ -120,7 +120,7 @@ fn an_unknown_topic_is_waited_for_and_gives_the_record_back() {
         let error = producer.enqueue(record.clone()).await.unwrap_err();
         assert!((10 * SECOND..11 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert_eq!(error.kind(), ErrorKind::UnknownTopic, "{error}");
-        assert_eq!(error.record.as_ref(), Some(&record));
+        assert_eq!(error.record.as_deref(), Some(&record));
         let late = producer.send(record);
         let create = async {
             tokio::time::sleep(SECOND).await;
@@ -138,7 +138,7 @@ fn a_record_that_cannot_wait_is_given_back_until_its_topic_is_known() {
         let error = producer.try_enqueue(Record::to("t").value("a")).unwrap_err();
         assert!(error.is_retriable());
         tokio::time::sleep(SECOND).await;
-        producer.try_enqueue(error.record.unwrap()).unwrap().await.unwrap();
+        producer.try_enqueue(*error.record.unwrap()).unwrap().await.unwrap();
     });
 }
 
@@ -255,7 +255,7 @@ fn a_partition_that_a_partitioner_made_up_is_an_error_that_gives_the_record_back
             let error = producer.enqueue(record.clone()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains("the partitioner chose a partition"), "{error}");
-            assert_eq!(error.record, Some(record));
+            assert_eq!(error.record.as_deref(), Some(&record));
         }
     });
 }

@@ -48,7 +48,7 @@ fn a_refused_record_does_not_stop_those_behind_it() {
         let producer = stage.producer().await;
         let failed = producer.send_batch([record(0), record(1).timestamp(-1), record(2)]).await.unwrap_err();
         let (nth, refused) = &failed.failures[0];
-        assert_eq!((*nth, &refused.record), (1, &Some(record(1).timestamp(-1))));
+        assert_eq!((*nth, refused.record.as_deref()), (1, Some(&record(1).timestamp(-1))));
         assert_eq!(stage.values(0), texts([0, 2]));
         producer.close(SECOND).await.unwrap();
         let failed = producer.send_batch([record(3), record(4)]).await.unwrap_err();

@@ -204,10 +204,13 @@ fn those_that_wait_when_the_producer_is_closed_come_back_at_once() {
         let accepted = waiting.remove(0);
         let refused = async {
             let enqueued = producer.enqueue(record("z")).await.unwrap_err();
-            assert_eq!((enqueued.kind(), enqueued.record), (ErrorKind::Closed, Some(record("z"))));
+            assert_eq!(
+                (enqueued.kind(), enqueued.record.as_deref()),
+                (ErrorKind::Closed, Some(&record("z")))
+            );
             for (send, record) in waiting.into_iter().zip([record("b"), record("c"), elsewhere()]) {
                 let refused = send.await.unwrap_err();
-                assert_eq!((refused.kind(), refused.record), (ErrorKind::Closed, Some(record)));
+                assert_eq!((refused.kind(), refused.record.as_deref()), (ErrorKind::Closed, Some(&record)));
             }
             begun.elapsed()
         };
@@ -229,7 +232,7 @@ fn one_that_waits_too_long_comes_back_and_the_next_ones_go_on() {
         stage.cluster.inject(Fault::on(ApiKey::Produce).delay(10 * SECOND));
         let held = producer.enqueue(record("held")).await.unwrap();
         let error = producer.send(record("late")).await.unwrap_err();
-        assert_eq!((error.kind(), error.record.clone()), (ErrorKind::Timeout, Some(record("late"))));
+        assert_eq!((error.kind(), error.record.as_deref()), (ErrorKind::Timeout, Some(&record("late"))));
         assert!(error.hint().unwrap().contains("buffer.memory"), "{error}");
         assert_eq!(producer.metrics().buffer_exhausted_total, 1);
         held.await.unwrap();

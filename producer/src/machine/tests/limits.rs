@@ -155,7 +155,7 @@ fn refused_records(at_fault: &[(i32, Option<&str>)]) -> Vec<Error> {
     let failure = |index| match scene.completions[0].now(index) {
         Some(Delivered::Failed { error, undelivered }) => {
             let record = undelivered.unwrap();
-            assert_eq!(record.record(index).unwrap().value(), Some(format!("{:0>20}", index + 1).as_bytes()));
+            assert_eq!(record.record(index).unwrap().1.value, Some(format!("{:0>20}", index + 1).as_bytes()));
             error
         }
         other => panic!("{other:?}"),

@@ -26,8 +26,8 @@ fn a_batch_that_cannot_be_compressed_gives_its_records_back() {
     };
     assert!(error.to_string().contains("`compression.type`"), "{error}");
     let undelivered = undelivered.unwrap();
-    let record = undelivered.record(0).unwrap();
-    assert_eq!(record.value_bytes().as_deref(), Some(&b"value"[..]));
+    let (_, record) = undelivered.record(0).unwrap();
+    assert_eq!(record.value, Some(&b"value"[..]));
     drop(undelivered);
     assert_eq!(room.supplies.permits.free(), 10_000, "its bytes are free again");
 }
