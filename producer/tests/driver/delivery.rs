@@ -24,6 +24,22 @@ fn a_record_comes_back_with_its_place() {
 }
 
 #[test]
+fn a_send_is_accepted_as_it_is_called() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        // Of an unknown topic nothing can be accepted.
+        drop(producer.send(record("lost")));
+        producer.send(record("a")).await.unwrap();
+        drop(producer.send(record("b")));
+        let never_polled = producer.send(record("c"));
+        producer.flush().await.unwrap();
+        assert_eq!(stage.values(0), ["a", "b", "c"]);
+        assert_eq!(never_polled.await.unwrap().offset, Offset(2));
+    });
+}
+
+#[test]
 fn a_record_without_a_time_gets_that_of_its_enqueueing() {
     play(|| async {
         let stage = Stage::new().await;

@@ -111,6 +111,24 @@ mod tests {
     }
 
     #[test]
+    fn a_large_frame_takes_the_place_of_one_that_is_done_with_and_nothing_else_along() {
+        let mut inbound = Inbound::new(1 << 20);
+        let arrive = |inbound: &mut Inbound, size: usize| {
+            inbound.room().extend_from_slice(&u32::try_from(size).unwrap().to_be_bytes());
+            inbound.room().resize(4 + size, 7);
+            inbound.take().unwrap().unwrap()
+        };
+        let first = arrive(&mut inbound, 100_000);
+        let place = first.as_ptr();
+        drop(first);
+        let second = arrive(&mut inbound, 90_000);
+        assert_eq!(second.as_ptr(), place, "the memory is used again");
+        drop(second);
+        inbound.room().extend_from_slice(&200_000_u32.to_be_bytes());
+        assert!(inbound.room().capacity() < 210_000, "{}", inbound.room().capacity());
+    }
+
+    #[test]
     fn the_buffer_is_sized_by_the_frame_that_has_begun() {
         let mut inbound = Inbound::new(1 << 20);
         inbound.room().extend_from_slice(&[0, 4, 0, 0]);
