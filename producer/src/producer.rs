@@ -133,8 +133,9 @@ impl Producer {
     ///
     /// The call itself accepts the record, as Java's does, if nothing stands in its way. Else it waits from the first poll on
     /// for its topic's metadata and for buffer space, up to `max.block.ms` for both. Those that wait are accepted in the order
-    /// of their first polls, whether or not they are polled meanwhile; only a [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll
-    /// once its topic is known.
+    /// of their first polls, whether or not they are polled meanwhile; only a
+    /// [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll once
+    /// its topic is known.
     ///
     /// # Errors
     /// [`SendError`]: with the record if it was not accepted (as for [`enqueue`](Self::enqueue)), or not delivered within
@@ -142,7 +143,8 @@ impl Producer {
     ///
     /// # Cancel safety
     /// Of a dropped future the record was either not accepted, and then nothing of it is sent, or it was, perhaps before the
-    /// first poll, and then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is acceptance.
+    /// first poll, and then it is sent like any other. To know which, use [`enqueue`](Self::enqueue), whose completion is
+    /// acceptance.
     #[inline]
     pub fn send(&self, record: Record) -> SendFuture<'_> {
         SendFuture::new(self, record)

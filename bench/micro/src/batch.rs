@@ -7,7 +7,7 @@ use bench_harness::json_value;
 use bytes::{Bytes, BytesMut};
 use courant_protocol::compression::{Codec, CompressionScratch};
 use courant_protocol::record::{
-    BatchWriter, Batches, NO_HEADERS, OwnedRecord, ReadOptions, SealedBatch, Stamp, WriterOptions,
+    BatchWriter, Batches, NO_HEADERS, ReadOptions, RecordSpan, SealedBatch, Stamp, WriterOptions,
 };
 use courant_protocol::types::UnixMillis;
 use kafka_protocol::records::{
@@ -58,7 +58,7 @@ fn encode(size: usize, keys: &[Bytes], values: &[Bytes]) -> Result<Bytes> {
     Ok(batch)
 }
 
-/// Decodes a batch with both, ours borrowed and owned.
+/// Decodes a batch with both, ours borrowed and kept.
 fn decode(size: usize, batch: &Bytes, count: usize) -> Result<()> {
     let millions = count as f64 / 1e6;
     let mut scratch = CompressionScratch::new();
@@ -68,12 +68,12 @@ fn decode(size: usize, batch: &Bytes, count: usize) -> Result<()> {
         black_box(walk(black_box(batch), &mut scratch).is_ok());
     });
     row("batch", "courant checksum and decode, borrowed", size, millions / secs, "M records/s");
-    let mut owned: Vec<OwnedRecord> = Vec::with_capacity(count);
+    let mut spans: Vec<RecordSpan> = Vec::with_capacity(count);
     let secs = best(|| {
-        owned.clear();
-        black_box(own(black_box(batch), &mut scratch, &mut owned).is_ok());
+        spans.clear();
+        black_box(keep(black_box(batch), &mut scratch, &mut spans).is_ok());
     });
-    row("batch", "courant checksum and decode, owned", size, millions / secs, "M records/s");
+    row("batch", "courant checksum and decode, kept", size, millions / secs, "M records/s");
     let secs = best(|| {
         black_box(RecordBatchDecoder::decode(&mut black_box(batch).clone()).is_ok());
     });
@@ -117,12 +117,12 @@ fn walk(batch: &Bytes, scratch: &mut CompressionScratch) -> Result<usize> {
     Ok(bytes)
 }
 
-/// All records as values of their own.
-fn own(batch: &Bytes, scratch: &mut CompressionScratch, owned: &mut Vec<OwnedRecord>) -> Result<()> {
+/// Where all records lie, to be kept beside their batch.
+fn keep(batch: &Bytes, scratch: &mut CompressionScratch, spans: &mut Vec<RecordSpan>) -> Result<()> {
     let batch = Batches::new(batch.clone(), ReadOptions::default()).next().context("no batch")??;
     let records = batch.records(scratch)?;
     for record in records.iter() {
-        owned.push(records.owned(&record?));
+        spans.push(records.span(&record?));
     }
     Ok(())
 }
