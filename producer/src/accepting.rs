@@ -79,11 +79,13 @@ impl Future for EnqueueFuture<'_> {
 impl<'a> SendFuture<'a> {
     #[inline]
     pub(crate) fn new(producer: &'a Producer, record: Record) -> Self {
-        let mut claim = Claim::default();
-        match producer.accept_at_once(&record, &mut claim) {
-            Some(delivery) => Self(Sending::Delivery(delivery)),
-            None => Self::slowly(producer, record, claim),
+        let mut claim =
+            Claim { may_look_at_clock: Some(courant_runtime::is_inside_runtime), ..Claim::default() };
+        if let Some(delivery) = producer.accept_at_once(&record, &mut claim) {
+            return Self(Sending::Delivery(delivery));
         }
+        claim.may_look_at_clock = None;
+        Self::slowly(producer, record, claim)
     }
 
     #[cold]

@@ -362,7 +362,7 @@ mod tests {
     fn what_a_waiting_send_holds_is_hardly_more_than_its_record() {
         let future = size_of_output(|producer, entering| producer.send_slowly(entering));
         assert!(future <= 400, "{future} bytes");
-        assert!(size_of::<Entering>() <= size_of::<Record>() + 80);
+        assert!(size_of::<Entering>() <= size_of::<Record>() + 88);
         assert!(size_of::<Waits>() <= size_of::<Entering>() + 80);
     }
 }

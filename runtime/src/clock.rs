@@ -13,6 +13,19 @@ pub trait Clock: Send + Sync + 'static {
     fn unix_millis(&self) -> UnixMillis;
 }
 
+/// Whether this is called inside a tokio runtime, as whatever is polled is. Outside of it a paused clock, which only tests
+/// have, does not tell the time by which the runtime's timers go.
+///
+/// ```
+/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// assert!(!courant_runtime::is_inside_runtime());
+/// assert!(runtime.block_on(async { courant_runtime::is_inside_runtime() }));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn is_inside_runtime() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
 /// The machine's clock.
 ///
 /// Inside a tokio runtime whose clock is paused (which only tests can do) `now` follows the paused clock, as the timers do.

@@ -45,6 +45,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ),
     ("key.deserializer", "default", "null", "records are handed out as bytes, and none is required"),
     ("key.serializer", "default", "null", "records are handed over as bytes, and none is required"),
+    ("keep.control.records", "name", "", "franz-go's option, which Java has not"),
     ("max.decompressed.batch.bytes", "name", "", "a bound of memory that Java has not"),
     (
         "partition.assignment.strategy",

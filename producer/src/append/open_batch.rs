@@ -16,7 +16,8 @@ use super::completion::Completion;
 use super::incarnation::{Incarnation, TopicCounts};
 use super::outstanding::Token;
 use super::permits::Permit;
-use super::room::Supplies;
+
+use super::room::{Claim, Supplies};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// What may be appended now; read under the same lock as the batch, so that no record slips past a change.
@@ -158,6 +159,8 @@ pub(crate) enum SlotRefusal {
     NeedsBytes(usize),
     /// A new batch is needed, and may be another partition's.
     Turn,
+    /// A new batch is needed, and the clock cannot be trusted from here.
+    NeedsClock,
     /// The gate is closed.
     Closed,
     /// No batch can hold it.
@@ -193,7 +196,7 @@ impl Slot {
         self: &Arc<Self>,
         payload: &Payload<'_>,
         supplies: &Supplies,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
         may_turn: bool,
     ) -> Result<Appended, SlotRefusal> {
         let mut state = self.lock();
@@ -206,7 +209,7 @@ impl Slot {
             }
             return Ok(appended);
         }
-        self.append_anew(&mut state, payload, supplies, permit, may_turn)
+        self.append_anew(&mut state, payload, supplies, claim, may_turn)
     }
 
     /// What the open batch did not take goes into a new one, unless it is the gate that keeps it out.
@@ -216,7 +219,7 @@ impl Slot {
         state: &mut OpenBatch,
         payload: &Payload<'_>,
         supplies: &Supplies,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
         may_turn: bool,
     ) -> Result<Appended, SlotRefusal> {
         state.pass_gate()?;
@@ -236,7 +239,7 @@ impl Slot {
         if may_turn {
             return Err(SlotRefusal::Turn);
         }
-        self.open(state, payload, supplies, permit)
+        self.open(state, payload, supplies, claim)
     }
 
     fn open(
@@ -244,10 +247,13 @@ impl Slot {
         state: &mut OpenBatch,
         payload: &Payload<'_>,
         supplies: &Supplies,
-        permit: &mut Option<Permit>,
+        claim: &mut Claim,
     ) -> Result<Appended, SlotRefusal> {
+        if claim.may_look_at_clock.is_some_and(|may_look| !may_look()) {
+            return Err(SlotRefusal::NeedsClock);
+        }
         let bytes = supplies.permit_for(payload.size_upper_bound());
-        let permit = match permit.take().or_else(|| supplies.permits.try_acquire(bytes)) {
+        let permit = match claim.permit.take().or_else(|| supplies.permits.try_acquire(bytes)) {
             Some(permit) => permit,
             None => return Err(SlotRefusal::NeedsBytes(bytes)),
         };

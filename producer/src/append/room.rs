@@ -131,6 +131,9 @@ pub(crate) struct Claim {
     pub(crate) permit: Option<Permit>,
     /// What the partitioner said, so that it is not asked again.
     pub(crate) chosen: Option<Chosen>,
+    /// Whether the clock can be trusted where the record is offered, if that is not certain. It is asked only where a batch
+    /// has to be opened.
+    pub(crate) may_look_at_clock: Option<fn() -> bool>,
 }
 
 /// Where a partitioner wants a record.
@@ -306,7 +309,7 @@ impl Room {
                 return self.with_topic(to.topic, |topic| self.append_sticky(topic, payload, claim));
             };
             let tried = self.with_topic(to.topic, |topic| {
-                Ok(topic.slot(chosen)?.append(payload, &self.supplies, &mut claim.permit, true))
+                Ok(topic.slot(chosen)?.append(payload, &self.supplies, claim, true))
             })?;
             match tried {
                 Err(SlotRefusal::Turn) => {
@@ -336,7 +339,7 @@ impl Room {
         payload: &Payload<'_>,
         claim: &mut Claim,
     ) -> Result<Appended, Refusal> {
-        match topic.slot(partition)?.append(payload, &self.supplies, &mut claim.permit, false) {
+        match topic.slot(partition)?.append(payload, &self.supplies, claim, false) {
             Ok(appended) => Ok(appended),
             Err(refusal) => Err(self.refusal_at(partition, refusal, claim)),
         }
@@ -355,7 +358,7 @@ impl Room {
         let mut may_turn = count > 1 && topic.sticky.has_had_its_share();
         loop {
             let slot = topic.slot(PartitionId(partition as i32))?;
-            match slot.append(payload, &self.supplies, &mut claim.permit, may_turn) {
+            match slot.append(payload, &self.supplies, claim, may_turn) {
                 Ok(appended) => {
                     topic.sticky.produced(partition, appended.bytes, count, load);
                     return Ok(appended);
@@ -386,7 +389,8 @@ impl Room {
     /// The place that was chosen for a record stays its own while it waits for space there.
     #[inline(never)]
     fn refusal_at(&self, partition: PartitionId, refusal: SlotRefusal, claim: &mut Claim) -> Refusal {
-        claim.chosen = matches!(refusal, SlotRefusal::NeedsBytes(_)).then_some(Chosen::At(partition));
+        let comes_again = matches!(refusal, SlotRefusal::NeedsBytes(_) | SlotRefusal::NeedsClock);
+        claim.chosen = comes_again.then_some(Chosen::At(partition));
         self.refusal(refusal)
     }
 
@@ -399,8 +403,8 @@ impl Room {
                 let limit_bytes = self.max_request_size_bytes;
                 Refusal::TooLarge { size_bytes, limit_bytes, setting: "max.request.size" }
             }
-            // Whoever lets a slot ask for a turn answers it.
-            SlotRefusal::Turn => Refusal::UnknownTopic,
+            // Whoever lets a slot ask for a turn answers it, and who asks about the clock offers the record again.
+            SlotRefusal::Turn | SlotRefusal::NeedsClock => Refusal::UnknownTopic,
         }
     }
 

@@ -40,6 +40,22 @@ fn a_send_is_accepted_as_it_is_called() {
 }
 
 #[test]
+fn a_send_that_is_called_outside_of_the_runtime_goes_by_the_runtimes_clock() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (stage, producer) = runtime.block_on(async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        producer.send(record("a")).await.unwrap();
+        // Longer than delivery.timeout.ms, while the machine's clock stands nearly still.
+        tokio::time::sleep(200 * SECOND).await;
+        (stage, producer)
+    });
+    runtime.block_on(producer.send(record("b"))).unwrap();
+    assert_eq!(stage.values(0), ["a", "b"]);
+}
+
+#[test]
 fn a_record_without_a_time_gets_that_of_its_enqueueing() {
     play(|| async {
         let stage = Stage::new().await;
