@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use courant_protocol::record::control::ControlRecord;
-use courant_protocol::record::{Header, Headers, RecordIter, RecordSpan, RecordView};
+use courant_protocol::record::{BatchRecords, Header, Headers, RecordIter, RecordSpan, RecordView};
 use courant_protocol::types::{LeaderEpoch, Offset, PartitionId, TopicPartition, UnixMillis};
 
 use crate::acks::Receipt;
@@ -279,8 +279,7 @@ impl<'a> Record<'a> {
     /// What a broker says with it, where it is one of those that end a transaction
     /// ([`keep_control_records`](crate::ConsumerBuilder::keep_control_records) hands them out).
     pub fn control(&self) -> Option<ControlRecord> {
-        let is_control = self.slice.records.header().attributes.is_control();
-        if is_control { ControlRecord::parse(self.view.key, self.view.value) } else { None }
+        control(&self.slice.records, &self.view)
     }
 
     /// What to commit once this record and those before it are done.
@@ -304,6 +303,11 @@ impl fmt::Debug for Record<'_> {
         // No payload: records end up in logs.
         write!(f, "Record({}@{})", self.slice.partition, self.view.offset)
     }
+}
+
+/// What a record of the batch says, if it is a control batch.
+fn control(batch: &BatchRecords, record: &RecordView<'_>) -> Option<ControlRecord> {
+    batch.header().attributes.is_control().then(|| ControlRecord::parse(record)).flatten()
 }
 
 /// A record that outlives its batch.
@@ -386,8 +390,7 @@ impl ConsumerRecord {
     /// What a broker says with it, where it is one of those that end a transaction
     /// ([`keep_control_records`](crate::ConsumerBuilder::keep_control_records) hands them out).
     pub fn control(&self) -> Option<ControlRecord> {
-        let is_control = self.batch.records.header().attributes.is_control();
-        if is_control { ControlRecord::parse(self.key(), self.value()) } else { None }
+        control(&self.batch.records, &self.view())
     }
 
     /// What to commit once this record and those before it are done.

@@ -131,9 +131,9 @@ impl Producer {
     /// One record at a time makes small batches; for throughput, send from many tasks, keep many of these futures at a time,
     /// or [`enqueue`](Self::enqueue) many and await their deliveries.
     ///
-    /// The call itself, inside a runtime, accepts the record, as Java's does, if nothing stands in its way. Else it waits from the first poll on
-    /// for its topic's metadata and for buffer space, up to `max.block.ms` for both. Those that wait are accepted in the order
-    /// of their first polls, whether or not they are polled meanwhile; only a
+    /// The call itself, inside a runtime, accepts the record, as Java's does, if nothing stands in its way. Else it waits
+    /// from the first poll on for its topic's metadata and for buffer space, up to `max.block.ms` for both. Those that wait
+    /// are accepted in the order of their first polls, whether or not they are polled meanwhile; only a
     /// [`CustomPartitioner`](crate::CustomPartitioner), which is asked by the task that sends, has one wait for a poll once
     /// its topic is known.
     ///

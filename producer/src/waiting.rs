@@ -310,8 +310,7 @@ impl State {
 impl Applicant for Waits {
     fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize> {
         let mut state = self.lock();
-        let Phase::Entering(entering) = &mut state.phase else { return Ok(()) };
-        let Entering { record, claim, .. } = entering;
+        let Phase::Entering(Entering { record, claim, .. }) = &mut state.phase else { return Ok(()) };
         if room.has_to_ask(record.destination(), claim) {
             // The program's own code runs in the task that sends.
             state.send_back();
@@ -354,13 +353,13 @@ impl Applicant for Waits {
 mod tests {
     use super::*;
 
-    fn size_of_output<F>(_: impl Fn(&'static Producer, Box<Entering>) -> F) -> usize {
+    fn size_of_future<F>(_: impl Fn(&'static Producer, Box<Entering>) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn what_a_waiting_send_holds_is_hardly_more_than_its_record() {
-        let future = size_of_output(|producer, entering| producer.send_slowly(entering));
+        let future = size_of_future(|producer, entering| producer.send_slowly(entering));
         assert!(future <= 400, "{future} bytes");
         assert!(size_of::<Entering>() <= size_of::<Record>() + 88);
         assert!(size_of::<Waits>() <= size_of::<Entering>() + 80);

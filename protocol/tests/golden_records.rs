@@ -251,8 +251,7 @@ fn markers_say_what_they_end() {
         let batch = Batches::new(bytes_of(&set_named(name)), ReadOptions::default()).next().unwrap().unwrap();
         assert!(batch.header().attributes.is_control());
         let records = batch.records(&mut CompressionScratch::new()).unwrap();
-        let record = records.iter().next().unwrap().unwrap();
-        seen.push(ControlRecord::parse(record.key, record.value).unwrap());
+        seen.push(ControlRecord::parse(&records.iter().next().unwrap().unwrap()).unwrap());
     }
     let commit = ControlRecord::Commit { coordinator_epoch: 5 };
     assert_eq!(seen, [commit, ControlRecord::Abort { coordinator_epoch: 6 }, ControlRecord::LeaderChange]);

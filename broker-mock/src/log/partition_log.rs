@@ -396,7 +396,7 @@ fn opened(stored: &StoredBatch) -> Option<Batch> {
 fn control_record(batch: &Batch) -> Option<ControlRecord> {
     let records = batch.records(&mut CompressionScratch::new()).ok()?;
     let record = records.iter().next()?.ok()?;
-    ControlRecord::parse(record.key, record.value)
+    ControlRecord::parse(&record)
 }
 
 fn refusal_text(error: ErrorCode, header: &BatchHeader) -> String {

@@ -266,7 +266,7 @@ impl Stretch {
         let Some(aborted) = &mut self.aborted else { return false };
         let control = marker
             .and_then(|records| records.iter().next()?.ok())
-            .and_then(|record| ControlRecord::parse(record.key, record.value));
+            .and_then(|record| ControlRecord::parse(&record));
         aborted.leaves_out(BatchOrigin {
             last_offset: header.last_offset,
             producer_id: header.producer_id,

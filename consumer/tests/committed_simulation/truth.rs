@@ -38,7 +38,7 @@ fn commits(log: &[Batch], producer: ProducerId) -> bool {
     let marker = own.find(|batch| batch.header().attributes.is_control()).expect("all have ended");
     let opened = marker.records(&mut CompressionScratch::new()).unwrap();
     let record = opened.iter().next().unwrap().unwrap();
-    matches!(ControlRecord::parse(record.key, record.value), Some(ControlRecord::Commit { .. }))
+    matches!(ControlRecord::parse(&record), Some(ControlRecord::Commit { .. }))
 }
 
 fn records(batch: &Batch) -> Vec<Seen> {

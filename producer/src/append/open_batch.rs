@@ -16,7 +16,6 @@ use super::completion::Completion;
 use super::incarnation::{Incarnation, TopicCounts};
 use super::outstanding::Token;
 use super::permits::Permit;
-
 use super::room::{Claim, Supplies};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 

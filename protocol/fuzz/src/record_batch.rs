@@ -29,7 +29,7 @@ fn read(records: &BatchRecords) -> usize {
         let again = records.view(&records.span(&record));
         assert_eq!((again.key, again.value), (record.key, record.value));
         assert!(again.headers().eq(record.headers()));
-        let _ = (ControlRecord::parse(record.key, record.value), records.header().sequence_of(record.offset));
+        let _ = (ControlRecord::parse(&record), records.header().sequence_of(record.offset));
         seen += 1;
     }
     seen

@@ -1,6 +1,7 @@
 //! Control records: what brokers write among the records, and hardly a user sees.
 //!
 //! The key is `version i16, type i16`; a marker's value is `version i16, coordinator epoch i32`.
+use crate::record::RecordView;
 use crate::record::varint::Cursor;
 
 /// What a control record says.
@@ -27,9 +28,9 @@ pub enum ControlRecord {
 }
 
 impl ControlRecord {
-    /// Reads key and value of the record in a control batch; `None` when they are no control record's.
-    pub fn parse(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Self> {
-        let mut key = Cursor::new(key?);
+    /// Reads the record of a control batch; `None` when it is no control record's.
+    pub fn parse(record: &RecordView<'_>) -> Option<Self> {
+        let mut key = Cursor::new(record.key?);
         let version = i16::from_be_bytes(key.array()?);
         let kind = i16::from_be_bytes(key.array()?);
         // Later versions may add fields behind these (Kafka's `ControlRecordType.parse`).
@@ -37,7 +38,7 @@ impl ControlRecord {
             return None;
         }
         let coordinator_epoch = || {
-            let mut value = Cursor::new(value?);
+            let mut value = Cursor::new(record.value?);
             let _version: [u8; 2] = value.array()?;
             value.array().map(i32::from_be_bytes)
         };

@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
                 command.env("LD_PRELOAD", library).env("MALLOC_COUNT_FILE", counts_file.path());
                 sample::COUNTED
             }
-            (Turn::Pilot, None | Some(_)) => sample::PILOT,
+            (Turn::Pilot, _) => sample::PILOT,
         };
         parameters(&mut command, row, client, self.options.defaults);
         command.args(["--brokers", broker.address(), "--broker-pid", &broker.pid().to_string()]);

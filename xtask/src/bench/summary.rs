@@ -190,7 +190,7 @@ impl Table {
             .filter(|line| !futures || Client::named(&line.client).is_some_and(|client| client.gives_futures))
             .collect();
         let least = |figure: fn(&Line) -> f64| ratio(ours, &peers, figure, f64::total_cmp);
-        let java = self.lines.iter().find(|line| line.client == "java");
+        let java = self.line_of("java");
         Some(Verdict {
             client: ours.client.clone(),
             cpu: least(|line| line.cpu.median)?,
@@ -205,12 +205,16 @@ impl Table {
 
     /// The median age of a client's records.
     pub(crate) fn p50_of(&self, client: &str) -> Option<f64> {
-        self.lines.iter().find(|line| line.client == client).map(|line| line.p50.median)
+        self.line_of(client).map(|line| line.p50.median)
     }
 
     /// The median CPU of a client.
     pub(crate) fn cpu_of(&self, client: &str) -> Option<f64> {
-        self.lines.iter().find(|line| line.client == client).map(|line| line.cpu.median)
+        self.line_of(client).map(|line| line.cpu.median)
+    }
+
+    fn line_of(&self, client: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.client == client)
     }
 }
 

@@ -40,10 +40,7 @@ pub(crate) fn run(root: &Path) -> Result<Count> {
     let mut kafka = RealKafka::start_nodes(root, "chain", KAFKA_VERSION, NODES, &config)?;
     let bootstrap = kafka.bootstrap();
     for hop in 0..=HOPS {
-        let partitions = PARTITIONS.to_string();
-        let mut create = Command::new(&probe);
-        create.args(["create", &bootstrap, &topic(hop), &partitions, &NODES.to_string()]);
-        process::pipe(&mut create, String::new(), LIMIT)?;
+        create(&probe, &bootstrap, &topic(hop), PARTITIONS, NODES)?;
     }
     fill(&probe, &bootstrap, records)?;
     println!("{records} records are in {}", topic(0));
@@ -66,6 +63,19 @@ pub(crate) fn run(root: &Path) -> Result<Count> {
     println!("{} records in {}", log.len(), topic(HOPS));
     judge_chain(records, KEYS, &log)?;
     Ok(Count::ONE)
+}
+
+/// Creates a topic with so many copies of each partition.
+pub(super) fn create(
+    probe: &Path,
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    copies: usize,
+) -> Result<()> {
+    let mut command = Command::new(probe);
+    command.args(["create", bootstrap, topic, &partitions.to_string(), &copies.to_string()]);
+    process::pipe(&mut command, String::new(), LIMIT).map(drop)
 }
 
 fn topic(hop: usize) -> String {

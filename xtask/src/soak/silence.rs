@@ -11,15 +11,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::chain::create;
 use super::kill::NODES;
 use super::verdict::judge_silence;
 use crate::ci::{KAFKA_VERSION, RealKafka};
 use crate::interop::build;
-use crate::process;
 use crate::steps::Count;
 
 /// Each has one copy and two of them are on a node.
-const PARTITIONS: usize = 6;
+const PARTITIONS: i32 = 6;
 /// Records a second over all of them.
 const RATE: usize = 300;
 /// Until the client and the cluster do what they do all the time.
@@ -28,7 +28,6 @@ const WARMUP: Duration = Duration::from_secs(20);
 const WINDOW: Duration = Duration::from_secs(30);
 /// Until a node that was silent has caught up, and the client with it.
 const REST: Duration = Duration::from_secs(15);
-const LIMIT: Duration = Duration::from_secs(60);
 const TOPIC: &str = "silence";
 
 /// A span of time in microseconds since 1970.
@@ -39,12 +38,7 @@ pub(crate) fn run(root: &Path) -> Result<Count> {
     let probe = build(root, "courant-testkit", "courant-probe")?;
     let mut kafka = RealKafka::start_nodes(root, "silence", KAFKA_VERSION, NODES, &[])?;
     let bootstrap = kafka.bootstrap();
-    let mut create = Command::new(&probe);
-    process::pipe(
-        create.args(["create", &bootstrap, TOPIC, &PARTITIONS.to_string(), "1"]),
-        String::new(),
-        LIMIT,
-    )?;
+    create(&probe, &bootstrap, TOPIC, PARTITIONS, 1)?;
     let mut command = Command::new(&probe);
     command.args(["ages", &bootstrap, TOPIC, &RATE.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());

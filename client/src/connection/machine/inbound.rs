@@ -35,15 +35,17 @@ impl Inbound {
 
     /// The buffer to read into, with room for what is missing of the frame in it, or for small frames if there is none.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
-        let missing = match self.bytes.first_chunk::<4>() {
+        let wanted = match self.bytes.first_chunk::<4>() {
             Some(prefix) => read_size(*prefix, self.max_frame_bytes).map_or(0, |size| size + prefix.len()),
             None => SMALL_READ_BYTES,
         };
-        let missing = missing.saturating_sub(self.bytes.len()).min(MAX_TRUSTED_BYTES);
-        let spare = self.bytes.capacity() - self.bytes.len();
-        if spare < missing && !self.bytes.try_reclaim(missing) {
+        let arrived = self.bytes.len();
+        let missing = wanted.saturating_sub(arrived);
+        let trusted = missing.min(MAX_TRUSTED_BYTES);
+        if self.bytes.capacity() - arrived < trusted && !self.bytes.try_reclaim(trusted) {
             // Not `reserve`: it would take what was handed out, and is not used any more, along into the larger allocation.
-            let mut larger = BytesMut::with_capacity(self.bytes.len() + missing);
+            // A frame that has begun to arrive doubles its room, so that what has arrived is not copied time and again.
+            let mut larger = BytesMut::with_capacity(arrived + trusted.max(arrived.min(missing)));
             larger.extend_from_slice(&self.bytes);
             self.bytes = larger;
         }
@@ -69,6 +71,7 @@ const MAX_TRUSTED_BYTES: usize = 4 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::BufMut;
 
     fn inbound(bytes: &[u8]) -> Inbound {
         let mut inbound = Inbound::new(1000);
@@ -127,6 +130,24 @@ mod tests {
         inbound.room().extend_from_slice(&200_000_u32.to_be_bytes());
         let grown = allocation_counter::measure(|| assert!(inbound.room().capacity() >= 200_000));
         assert!(grown.bytes_total < 210_000, "{} bytes", grown.bytes_total);
+    }
+
+    #[test]
+    fn the_room_of_a_frame_beyond_trust_doubles_as_it_arrives() {
+        let mut inbound = Inbound::new(100 << 20);
+        inbound.room().extend_from_slice(&(64_u32 << 20).to_be_bytes());
+        let grown = allocation_counter::measure(|| {
+            while inbound.bytes.len() < 4 + (64 << 20) {
+                let room = inbound.room();
+                let spare = room.capacity() - room.len();
+                assert!(
+                    spare <= room.len().max(MAX_TRUSTED_BYTES),
+                    "nothing is believed beyond what has come"
+                );
+                room.put_bytes(7, spare);
+            }
+        });
+        assert!(grown.bytes_total < 3 * (64 << 20), "{} bytes", grown.bytes_total);
     }
 
     #[test]
