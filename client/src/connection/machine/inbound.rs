@@ -8,17 +8,20 @@ use courant_protocol::frame::{FrameError, read_size};
 /// socket ─► [ size: i32 | body … | size | bod… ]  ─► take(): body as a slice of the same allocation
 /// ```
 /// A frame that does not fit into the room that is left gets an allocation of exactly its size, so that a large response
-/// is read in place and copied at most as far as it had arrived with its predecessor.
+/// is read in place and copied at most as far as it had arrived with its predecessor. Only the first frame that is longer
+/// than any before it, and than what is trusted, is copied on its way.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     bytes: BytesMut,
     max_frame_bytes: usize,
+    /// The longest frame that has come: a size up to it is believed at once.
+    longest: usize,
     any: bool,
 }
 
 impl Inbound {
     pub(crate) fn new(max_frame_bytes: usize) -> Self {
-        Self { bytes: BytesMut::new(), max_frame_bytes, any: false }
+        Self { bytes: BytesMut::new(), max_frame_bytes, longest: 0, any: false }
     }
 
     /// The next whole frame, without its size; none while it has not arrived.
@@ -30,6 +33,7 @@ impl Inbound {
             return Ok(None);
         }
         self.bytes.advance(4);
+        self.longest = self.longest.max(size_bytes);
         Ok(Some(self.bytes.split_to(size_bytes).freeze()))
     }
 
@@ -41,7 +45,7 @@ impl Inbound {
         };
         let arrived = self.bytes.len();
         let missing = wanted.saturating_sub(arrived);
-        let trusted = missing.min(MAX_TRUSTED_BYTES);
+        let trusted = missing.min(MAX_TRUSTED_BYTES.max(self.longest));
         if self.bytes.capacity() - arrived < trusted && !self.bytes.try_reclaim(trusted) {
             // Not `reserve`: it would take what was handed out, and is not used any more, along into the larger allocation.
             // A frame that has begun to arrive doubles its room, so that what has arrived is not copied time and again.
@@ -65,7 +69,8 @@ impl Inbound {
 
 /// Room for one read when no frame has begun.
 const SMALL_READ_BYTES: usize = 8 * 1024;
-/// The most that is allocated on the word of a size alone; the rest follows as the bytes arrive.
+/// The most that is allocated on the word of a size alone, before a longer frame has come; the rest follows as the bytes
+/// arrive.
 const MAX_TRUSTED_BYTES: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
@@ -148,6 +153,34 @@ mod tests {
             }
         });
         assert!(grown.bytes_total < 3 * (64 << 20), "{} bytes", grown.bytes_total);
+    }
+
+    #[test]
+    fn the_size_of_a_frame_that_has_come_is_believed_of_the_next() {
+        let size = 3 * MAX_TRUSTED_BYTES;
+        let mut inbound = Inbound::new(100 << 20);
+        let begin = |inbound: &mut Inbound| {
+            inbound.room().extend_from_slice(&u32::try_from(size).unwrap().to_be_bytes());
+        };
+        begin(&mut inbound);
+        let first = loop {
+            let room = inbound.room();
+            room.put_bytes(7, room.capacity() - room.len());
+            if let Some(frame) = inbound.take().unwrap() {
+                break frame;
+            }
+        };
+        begin(&mut inbound);
+        let grown = allocation_counter::measure(|| {
+            let room = inbound.room();
+            assert!(room.capacity() - room.len() >= size);
+        });
+        assert!(
+            grown.bytes_total < size as u64 + 100,
+            "{} bytes beside a frame of {}",
+            grown.bytes_total,
+            first.len()
+        );
     }
 
     #[test]
