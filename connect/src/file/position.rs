@@ -43,7 +43,7 @@ impl Head {
     /// The checksum that belongs to a position; `None` if the head does not reach so far.
     pub(super) fn checksum(&self, position: u64) -> Option<u32> {
         let covered = usize::try_from(position).unwrap_or(HEAD_BYTES).min(HEAD_BYTES);
-        self.bytes.get(..covered).map(crc32c::crc32c)
+        self.bytes.get(..covered).map(crc_fast::crc32_iscsi)
     }
 
     /// Whether a stored position belongs to the file with this head.

@@ -38,7 +38,7 @@ impl KeyHash {
     pub(super) fn partition(self, key: &[u8], count: NonZeroU32) -> PartitionId {
         let positive = match self {
             Self::Murmur2 => return partition_for_key(key, count),
-            Self::Crc32 => crc32fast::hash(key),
+            Self::Crc32 => crc_fast::crc32_iso_hdlc(key),
             // The remainder of the absolute value is the absolute value of Go's remainder, for i32::MIN too.
             Self::Fnv1aNegated => (fnv1a(key) as i32).unsigned_abs(),
             Self::Fnv1aMasked => fnv1a(key) & 0x7fff_ffff,
@@ -166,7 +166,7 @@ mod tests {
             ("hejsan", 0xd077_037e),
         ];
         for (key, hash) in of_crc {
-            assert_eq!(crc32fast::hash(key.as_bytes()), hash, "{key}");
+            assert_eq!(crc_fast::crc32_iso_hdlc(key.as_bytes()), hash, "{key}");
         }
     }
 }

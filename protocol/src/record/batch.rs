@@ -4,6 +4,7 @@ use std::iter::FusedIterator;
 use bytes::Bytes;
 
 use crate::compression::{Codec, CompressionScratch, HeaderChecksum};
+use crate::record::crc::crc32c;
 use crate::record::error::RecordError;
 use crate::record::header::{BATCH_OVERHEAD, BatchHeader, CRC_FROM, SMALLEST_RECORD};
 use crate::record::legacy::{self, Relative};
@@ -42,8 +43,8 @@ impl Batch {
     /// [`RecordError::Crc`].
     pub fn check_crc(&self) -> Result<(), RecordError> {
         let computed = match self.header.magic {
-            2 => crc32c::crc32c(self.bytes.get(CRC_FROM..).unwrap_or_default()),
-            _ => crc32fast::hash(self.bytes.get(legacy::CRC_FROM..).unwrap_or_default()),
+            2 => crc32c(self.bytes.get(CRC_FROM..).unwrap_or_default()),
+            _ => crc_fast::crc32_iso_hdlc(self.bytes.get(legacy::CRC_FROM..).unwrap_or_default()),
         };
         if computed == self.header.crc {
             return Ok(());

@@ -2,7 +2,7 @@
 use bytes::BytesMut;
 
 use crate::compression::{Codec, CompressionError, CompressionScratch};
-use crate::record::crc::Shift;
+use crate::record::crc::{Shift, crc32c, crc32c_append};
 use crate::record::header::{Attributes, BATCH_OVERHEAD};
 use crate::record::sealed::SealedBatch;
 use crate::record::varint::{self, Packed};
@@ -266,7 +266,7 @@ impl BatchWriter {
     /// Sums up what was appended since the last time.
     fn sum_up(&mut self) {
         let fresh = self.body.get(self.summed..).unwrap_or_default();
-        self.crc = crc32c::crc32c_append(self.crc, fresh);
+        self.crc = crc32c_append(self.crc, fresh);
         self.summed = self.body.len();
     }
 
@@ -349,7 +349,7 @@ impl BatchWriter {
                 let body = bytes::Bytes::copy_from_slice(&output);
                 self.body.clear();
                 spare = Some(self.body);
-                self.crc = crc32c::crc32c(&body);
+                self.crc = crc32c(&body);
                 body
             } else {
                 codec = Codec::None;

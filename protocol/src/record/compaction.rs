@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::compression::{Codec, CompressionScratch};
 use crate::record::batch::Batch;
+use crate::record::crc::{crc32c, crc32c_append};
 use crate::record::error::RecordError;
 use crate::record::header::{Attributes, BATCH_OVERHEAD, BatchHeader, CRC_FROM};
 use crate::record::varint;
@@ -122,7 +123,7 @@ fn whole(mut header: BatchHeader, body: &[u8]) -> Bytes {
     header.crc = 0;
     let unsummed = header.encode();
     let summed = unsummed.get(CRC_FROM..).unwrap_or_default();
-    header.crc = crc32c::crc32c_append(crc32c::crc32c(summed), body);
+    header.crc = crc32c_append(crc32c(summed), body);
     let mut bytes = BytesMut::with_capacity(header.size_bytes);
     bytes.extend_from_slice(&header.encode());
     bytes.extend_from_slice(body);

@@ -1,8 +1,24 @@
-//! Putting two CRC-32C sums together, for a header that changes in front of a body that does not.
+//! CRC-32C sums, and two of them put together, for a header that changes in front of a body that does not.
 //!
 //! Appending n zero bits to what was summed multiplies the sum by x^n modulo the polynomial. So the sum of `a ++ b`
 //! is `sum(a) · x^(8·len(b)) + sum(b)`. The power depends on the body alone and is kept with it; what is left per
 //! header is one multiplication. The power itself is the product of one table entry for each byte of the length.
+use crc_fast::{CrcAlgorithm, Digest};
+
+/// The sum of `bytes`.
+#[inline]
+pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
+/// The sum of what `sum` is of and of `bytes` behind it.
+#[inline]
+pub(super) fn crc32c_append(sum: u32, bytes: &[u8]) -> u32 {
+    // A sum is the complement of the register that it was made in.
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!sum));
+    digest.update(bytes);
+    digest.finalize() as u32
+}
 
 /// The polynomial of CRC-32C, lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -70,16 +86,17 @@ mod tests {
     proptest! {
         #[test]
         fn combined_sums_are_those_of_the_whole(first: Vec<u8>, second: Vec<u8>) {
-            let whole = crc32c::crc32c(&[first.clone(), second.clone()].concat());
+            let whole = ::crc32c::crc32c(&[first.clone(), second.clone()].concat());
+            prop_assert_eq!(crc32c_append(crc32c(&first), &second), whole);
             let shift = Shift::bytes(second.len());
-            prop_assert_eq!(shift.combine(crc32c::crc32c(&first), crc32c::crc32c(&second)), whole);
+            prop_assert_eq!(shift.combine(crc32c(&first), crc32c(&second)), whole);
         }
     }
 
     #[test]
-    fn long_bodies_agree_with_the_crates_own_combination() {
+    fn long_bodies_agree_with_the_other_crates_combination() {
         for len in [1, 61, 65_536, 1 << 20, (1 << 30) + 12_345, i32::MAX as usize] {
-            let combined = crc32c::crc32c_combine(0x1234_5678, 0x9abc_def0, len);
+            let combined = ::crc32c::crc32c_combine(0x1234_5678, 0x9abc_def0, len);
             assert_eq!(Shift::bytes(len).combine(0x1234_5678, 0x9abc_def0), combined, "{len} bytes");
         }
     }

@@ -1,6 +1,7 @@
 //! The header of a batch: parsing, writing, and the two patches that a broker makes.
 use crate::compression::{Codec, CompressionError};
 use crate::record::RecordError;
+use crate::record::crc::crc32c;
 use crate::record::varint::Cursor;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
 
@@ -235,7 +236,7 @@ pub fn patch_log_append_time(batch: &mut [u8], now: UnixMillis) {
     if let Some(mut max_timestamp) = batch.get_mut(35..43) {
         put(&mut max_timestamp, &now.0.to_be_bytes());
     }
-    let crc = crc32c::crc32c(batch.get(CRC_FROM..).unwrap_or_default());
+    let crc = crc32c(batch.get(CRC_FROM..).unwrap_or_default());
     if let Some(mut field) = batch.get_mut(17..CRC_FROM) {
         put(&mut field, &crc.to_be_bytes());
     }

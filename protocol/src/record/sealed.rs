@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use crate::compression::{Codec, CompressionScratch};
 use crate::record::batch::{Batch, BatchRecords};
 use crate::record::batch_writer::{AppendError, BatchWriter, WriterOptions};
-use crate::record::crc::Shift;
+use crate::record::crc::{Shift, crc32c};
 use crate::record::error::RecordError;
 use crate::record::header::{Attributes, BATCH_OVERHEAD, BatchHeader, CRC_FROM};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, UnixMillis};
@@ -94,7 +94,7 @@ impl SealedBatch {
     pub fn header(&self, stamp: &Stamp) -> [u8; BATCH_OVERHEAD] {
         let mut header = self.stamped(stamp);
         let summed = header.encode();
-        let head_crc = crc32c::crc32c(summed.get(CRC_FROM..).unwrap_or_default());
+        let head_crc = crc32c(summed.get(CRC_FROM..).unwrap_or_default());
         header.crc = self.body_shift.combine(head_crc, self.body_crc);
         header.encode()
     }
