@@ -276,6 +276,31 @@ fn every_level_of_a_codec_reads_back() {
 }
 
 #[test]
+fn an_output_that_is_used_again_holds_what_was_decompressed_last_and_no_more_than_its_limit() {
+    let mut scratch = CompressionScratch::new();
+    for codec in built_codecs().into_iter().filter(|codec| *codec != Codec::None) {
+        let mut compressed = |length: usize| {
+            let mut small = Vec::new();
+            scratch.compress(codec, None, &vec![length as u8; length], &mut small).unwrap();
+            small
+        };
+        let inputs = [70_001, 3, 200_002, 40_003].map(|length| (length, compressed(length)));
+        let mut output = Vec::new();
+        for (length, small) in &inputs {
+            scratch.decompress(codec, small, *length, &mut output).unwrap();
+            assert_eq!(output, vec![*length as u8; *length], "{codec}");
+            let limit = length / 2;
+            let failure = scratch.decompress(codec, small, limit, &mut output).unwrap_err();
+            assert!(
+                matches!(failure, CompressionError::TooLarge { limit: at, .. } if at == limit),
+                "{codec} {failure}"
+            );
+            assert!(output.len() <= limit + 1, "{codec}: {} bytes where {limit} are allowed", output.len());
+        }
+    }
+}
+
+#[test]
 fn a_batch_that_cannot_be_compressed_comes_back_as_it_was_written() {
     let mut scratch = CompressionScratch::new();
     let mut writer = BatchWriter::new(BytesMut::new(), WriterOptions::default());

@@ -14,9 +14,9 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Starts an empty output over `buffer`, whose room is reused.
+    /// Starts an empty output over `buffer`, whose room is reused: what is in it is written over, not zeroed first.
     pub(super) fn new(codec: Codec, buffer: &'a mut Vec<u8>, limit: usize) -> Self {
-        buffer.clear();
+        buffer.truncate(limit.saturating_add(1));
         Self { buffer, filled: 0, limit, codec }
     }
 
@@ -74,6 +74,11 @@ impl<'a> Output<'a> {
     /// One byte beyond the limit is allowed, so that a decoder that still has output shows it.
     fn grow_to(&mut self, size: usize) {
         let size = size.min(self.limit.saturating_add(1));
+        if self.filled == 0 && self.buffer.capacity() < size {
+            // There is nothing to carry along, and the allocator may have pages that are zero already.
+            *self.buffer = vec![0; size];
+            return;
+        }
         self.buffer.reserve_exact(size.saturating_sub(self.buffer.len()));
         self.buffer.resize(size, 0);
     }

@@ -73,7 +73,7 @@ impl CompressionScratch {
     /// Decompresses `input` into `output`, whose content is replaced.
     ///
     /// `output` never holds more than `max_output_bytes` (and one, while it is found out that there is more),
-    /// whatever lengths the input claims.
+    /// whatever lengths the input claims. After an error its content has no meaning.
     ///
     /// # Errors
     /// [`CompressionError::TooLarge`], [`CompressionError::Malformed`] or [`CompressionError::NotBuilt`].
