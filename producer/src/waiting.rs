@@ -67,6 +67,7 @@ impl Producer {
         let Shared { room, control, max_block, .. } = self.shared();
         let started = kafka.world().now();
         let deadline = started + *max_block;
+        let mut now = started;
         loop {
             let Entering { record, claim, .. } = &mut *entering;
             let refusal = match self.offer(record, claim) {
@@ -74,9 +75,7 @@ impl Producer {
                 Err(refusal) => refusal,
             };
             let waiting = match refusal {
-                Refusal::NeedsBytes(missing) => {
-                    WaitingSend::in_line(entering, missing, room, kafka.world().now(), control)
-                }
+                Refusal::NeedsBytes(missing) => WaitingSend::in_line(entering, missing, room, now, control),
                 Refusal::UnknownTopic => {
                     let topic = record.topic.clone();
                     let waiting = WaitingSend::arriving(entering, room, control);
@@ -85,7 +84,10 @@ impl Producer {
                 }
                 refusal => {
                     match Box::pin(self.wait_for(kafka, record, refusal, started, deadline, claim)).await {
-                        Ok(()) => continue,
+                        Ok(()) => {
+                            now = kafka.world().now();
+                            continue;
+                        }
                         Err(error) => return Err((entering, error)),
                     }
                 }
@@ -94,6 +96,7 @@ impl Producer {
                 Entered::Accepted(delivery) => return Ok(delivery),
                 Entered::Back(back) => entering = back,
             }
+            now = kafka.world().now();
         }
     }
 
@@ -169,7 +172,7 @@ enum Phase {
 /// Where it stands; dropping this gives the place up.
 enum Standing {
     Arriving { _place: Arrival },
-    InLine { _place: Place, since: Instant },
+    InLine { place: Place, since: Instant },
 }
 
 impl Entering {
@@ -203,12 +206,16 @@ impl WaitingSend {
         now: Instant,
         control: &Arc<Control>,
     ) -> Self {
+        let mut is_first = false;
         let waiting = Self::standing(entering, control, |shared| {
             let place = Place::take(&room.supplies.permits, missing, shared)?;
-            Some(Standing::InLine { _place: place, since: now })
+            is_first = place.is_first;
+            Some(Standing::InLine { place, since: now })
         });
-        // Who waits must not wait for batches to linger: the driver closes them all.
-        room.supplies.bell.ring();
+        // Who waits must not wait for batches to linger: the driver closes them all. It knows of a line that it serves.
+        if is_first {
+            room.supplies.bell.ring();
+        }
         waiting
     }
 
@@ -321,7 +328,8 @@ impl Applicant for Waits {
             Err(Refusal::NeedsBytes(missing)) => return Err(missing),
             Err(_) => state.send_back(),
             Ok(appended) => {
-                if let Some(Standing::InLine { since, .. }) = state.standing {
+                if let Some(Standing::InLine { place, since }) = state.standing.take() {
+                    place.served();
                     self.control.waits().note(now.saturating_duration_since(since), true);
                 }
                 state.accept(appended);
@@ -339,7 +347,7 @@ impl Applicant for Waits {
         }
         // Nothing is known to be missing: its turn will tell.
         let place = Place::take(permits, 0, Arc::clone(&self) as Arc<dyn Applicant>);
-        let in_line = place.map(|place| Standing::InLine { _place: place, since });
+        let in_line = place.map(|place| Standing::InLine { place, since });
         if in_line.is_none() {
             state.send_back();
         }

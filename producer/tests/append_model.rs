@@ -263,7 +263,9 @@ impl Asks {
 
     fn stand_in_line(self: &Arc<Self>, room: &Room) -> Place {
         let place = Place::take(&room.supplies.permits, 100, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
-        room.supplies.bell.ring();
+        if place.is_first {
+            room.supplies.bell.ring();
+        }
         place
     }
 }

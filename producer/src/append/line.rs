@@ -20,10 +20,13 @@ pub(crate) trait Applicant: Send + Sync {
     fn join_line(self: Arc<Self>, room: &Room);
 }
 
-/// A place in the line; dropping it leaves the line.
+/// A place in the line; dropping it leaves the line, unless whoever serves the line sees to that.
 pub(crate) struct Place {
     permits: Arc<Permits>,
     ticket: u64,
+    /// Nobody stood there: the driver may be asleep, and has to be told of the line.
+    pub(crate) is_first: bool,
+    is_served: bool,
 }
 
 /// Whose turn it is.
@@ -33,17 +36,24 @@ pub(super) struct Front {
 }
 
 impl Place {
-    /// The end of the line, for a record that misses so many bytes; `None` if nobody serves the line any more. Who calls
-    /// rings the bell.
+    /// The end of the line, for a record that misses so many bytes; `None` if nobody serves the line any more. Who is the
+    /// first rings the bell.
     pub(crate) fn take(permits: &Arc<Permits>, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<Self> {
-        let ticket = permits.enter(bytes, applicant)?;
-        Some(Self { permits: Arc::clone(permits), ticket })
+        let (ticket, is_first) = permits.enter(bytes, applicant)?;
+        Some(Self { permits: Arc::clone(permits), ticket, is_first, is_served: false })
+    }
+
+    /// Its record was accepted in its turn: whoever serves the line takes it out.
+    pub(crate) fn served(mut self) {
+        self.is_served = true;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.permits.leave(self.ticket);
+        if !self.is_served {
+            self.permits.leave(self.ticket);
+        }
     }
 }
 

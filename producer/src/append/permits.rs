@@ -116,14 +116,14 @@ impl Permits {
         self.records.load(Ordering::Acquire) > 0
     }
 
-    /// Puts a record at the end of the queue; `None` if nobody serves it any more.
-    pub(super) fn enter(&self, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<u64> {
+    /// Puts a record at the end of the queue and says whether it is the only one; `None` if nobody serves it any more.
+    pub(super) fn enter(&self, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<(u64, bool)> {
         let mut state = self.lock();
         if state.is_closed {
             return None;
         }
-        self.records.fetch_add(1, Ordering::Relaxed);
-        Some(state.enter(bytes, Who::Record { applicant, was_tried: false }))
+        let is_first = self.records.fetch_add(1, Ordering::Relaxed) == 0;
+        Some((state.enter(bytes, Who::Record { applicant, was_tried: false }), is_first))
     }
 
     /// Takes a waiter out of the queue, whom this may make somebody else's turn.
@@ -149,7 +149,7 @@ impl Permits {
     /// The record at the front, if it can be served or was not tried yet; else `cx` is woken once that is so.
     pub(super) fn poll_front(&self, cx: &mut Context<'_>) -> Poll<Front> {
         if !self.has_line() {
-            // Who queues from now on rings the bell.
+            // Who is the first in the line from now on rings the bell.
             return Poll::Pending;
         }
         let mut state = self.lock();
@@ -237,8 +237,11 @@ impl State {
         })
     }
 
-    /// Tickets only grow and the queue keeps their order, so that a waiter finds itself by bisection.
+    /// Tickets only grow and the queue keeps their order, so that a waiter finds itself by bisection. Most are the next.
     fn place_of(&self, ticket: u64) -> Option<usize> {
+        if self.waiters.get(self.granted).is_some_and(|next| next.ticket == ticket) {
+            return Some(self.granted);
+        }
         self.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
     }
 }
@@ -412,7 +415,8 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(permits.poll_front(&mut cx).is_pending());
-        let ticket = permits.enter(0, Arc::new(Waits)).unwrap();
+        let (ticket, is_first) = permits.enter(0, Arc::new(Waits)).unwrap();
+        assert!(is_first);
         let mut behind = permits.acquire(5);
         assert!(poll(&mut behind).is_pending(), "it does not overtake the record");
         assert!(permits.poll_front(&mut cx).is_ready(), "it may need no bytes");
@@ -427,6 +431,20 @@ mod tests {
         assert!(!permits.has_line());
         drop(taken);
         assert_eq!(permits.free(), 100);
+    }
+
+    #[test]
+    fn a_record_is_the_first_where_none_waits() {
+        let permits = Permits::new(100);
+        let enter = || permits.enter(0, Arc::new(Waits)).unwrap();
+        let (front, is_first) = enter();
+        let (behind, is_first_behind) = enter();
+        assert!(is_first && !is_first_behind);
+        permits.leave(front);
+        assert!(!enter().1, "one is left");
+        permits.leave(behind);
+        permits.leave(behind + 1);
+        assert!(enter().1, "nobody is left, and the driver may be asleep");
     }
 
     #[test]

@@ -221,12 +221,7 @@ impl Room {
         payload: &Payload<'_>,
         claim: &mut Claim,
     ) -> Result<(), Refusal> {
-        if self.is_closed() {
-            return Err(Refusal::Closed);
-        }
-        if !self.knows(to.topic) {
-            return Err(Refusal::UnknownTopic);
-        }
+        self.with_topic(to.topic, |_| Ok(()))?;
         if self.arrivals.has(to.topic) {
             self.let_in(to.topic);
         }
@@ -466,12 +461,6 @@ impl Room {
     /// Whether records for the topic find their partitions.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.contains_key(name)
-    }
-
-    /// Whether nothing is taken any more.
-    pub(crate) fn is_closed(&self) -> bool {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        matches!(topics.gate, Gate::Aborting | Gate::Closed)
     }
 
     /// Takes a topic away of which no batch is here, and says whether it is away. Nobody appends meanwhile: a task
