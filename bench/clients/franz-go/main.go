@@ -37,7 +37,7 @@ var (
 	keySize      = flag.Int("key-size", 16, "")
 	partitioning = flag.String("partitioning", "rr", "rr | key | sticky")
 	compression  = flag.String("compression", "none", "none | lz4 | snappy | zstd | gzip")
-	lingerMs     = flag.Int("linger-ms", 5, "")
+	lingerMs     = flag.Int("linger-ms", -1, "tuned, 5 unless said otherwise")
 	batchSize    = flag.Int("batch-size", 128*1024, "")
 	bufferMemory = flag.Int("buffer-memory", 256<<20, "taken for the sake of the other drivers; franz-go counts records")
 	window       = flag.Int("window", 100_000, "")
@@ -117,9 +117,12 @@ func report(a snap, n, errs int, lat []float64) {
 		return lat[int(float64(len(lat)-1)*p)]
 	}
 	N := float64(n)
-	linger, batch := strconv.Itoa(*lingerMs), strconv.Itoa(*batchSize)
-	if *defaults {
-		linger, batch = "default", "default"
+	linger, batch := "default", "default"
+	if *lingerMs >= 0 {
+		linger = strconv.Itoa(*lingerMs)
+	}
+	if !*defaults {
+		batch = strconv.Itoa(*batchSize)
 	}
 	fmt.Printf("%s,%s,%s,%d,%s,%s,%s,%s,%d,%.3f,%.0f,%.1f,%.3f,%.3f,%.4f,%.4f,%.4f,%.0f,%.0f,%.0f,%.0f,%.0f,%d\n",
 		*client, *brokerKind, *op, *valueSize, *partitioning, *compression, linger, batch,
@@ -165,9 +168,11 @@ func producer() *kgo.Client {
 	}
 	if !*defaults {
 		o = append(o,
-			kgo.ProducerLinger(time.Duration(*lingerMs)*time.Millisecond),
 			kgo.ProducerBatchMaxBytes(int32(*batchSize)),
 			kgo.MaxBufferedRecords(*window))
+	}
+	if *lingerMs >= 0 {
+		o = append(o, kgo.ProducerLinger(time.Duration(*lingerMs)*time.Millisecond))
 	}
 	switch *partitioning {
 	case "rr":
@@ -348,6 +353,9 @@ func serveFake() {
 
 func main() {
 	flag.Parse()
+	if *lingerMs < 0 && !*defaults {
+		*lingerMs = 5
+	}
 	switch {
 	case *serve != "":
 		serveFake()

@@ -82,11 +82,16 @@ public final class Bench {
         Properties settings = common();
         settings.put("compression.type", codec);
         if (!defaults) {
-            settings.put("linger.ms", option("linger-ms", "5"));
             settings.put("batch.size", option("batch-size", "131072"));
             settings.put("buffer.memory", option("buffer-memory", String.valueOf(256 << 20)));
         }
+        if (!linger().equals("default")) settings.put("linger.ms", linger());
         return new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    /** As it was asked for; else the tuned one, or the client's own. */
+    private String linger() {
+        return option("linger-ms", defaults ? "default" : "5");
     }
 
     private KafkaConsumer<byte[], byte[]> consumer() {
@@ -286,11 +291,10 @@ public final class Bench {
         Reading end = new Reading();
         double secs = (end.at - start.at) / 1e9, cpu = end.cpu - start.cpu;
         Arrays.sort(ages);
-        String linger = defaults ? "default" : option("linger-ms", "5");
         String batch = defaults ? "default" : option("batch-size", "131072");
         return String.format(Locale.ROOT,
             "%s,%s,%s,%d,%s,%s,%s,%s,%d,%.3f,%.0f,%.1f,%.3f,0,%.4f,%.4f,0,0,%d,%.0f,%.0f,%.0f,%d",
-            client, option("broker-kind", "null"), op, valueSize, partitioning, codec, linger, batch, count, secs,
+            client, option("broker-kind", "null"), op, valueSize, partitioning, codec, linger(), batch, count, secs,
             count / secs, count * (double) valueSize / secs / 1e6, cpu, cpu / count * 1e6,
             (end.broker - start.broker) / count * 1e6, peakMemoryMib(), quantile(ages, 0.5), quantile(ages, 0.99),
             quantile(ages, 1), errors);

@@ -1,5 +1,7 @@
 //! The parameters of a run, the same for every client.
 
+use std::time::Duration;
+
 use clap::{Parser, ValueEnum};
 
 /// What a driver is told. The defaults are the harness's tuned settings; `--defaults` leaves a client its own.
@@ -48,9 +50,9 @@ pub struct Parameters {
     /// Every client's own default settings instead of the tuned ones
     #[arg(long)]
     pub defaults: bool,
-    /// Tuned: how long a batch waits for more records
-    #[arg(long, default_value_t = 5)]
-    pub linger_ms: u64,
+    /// How long a batch waits for more records; tuned, 5 unless said otherwise
+    #[arg(long)]
+    pub linger_ms: Option<u64>,
     /// Tuned: how large a batch becomes
     #[arg(long, default_value_t = 128 * 1024)]
     pub batch_size: usize,
@@ -87,7 +89,16 @@ impl Parameters {
     pub fn all_partitions(&self) -> impl Iterator<Item = i32> + use<> {
         0..i32::try_from(self.partitions).unwrap_or(i32::MAX)
     }
+
+    /// How long a batch waits for more records; `None` for the client's own default.
+    pub fn linger(&self) -> Option<Duration> {
+        let tuned = (!self.defaults).then_some(TUNED_LINGER_MS);
+        self.linger_ms.or(tuned).map(Duration::from_millis)
+    }
 }
+
+/// Of every client under tuned settings.
+const TUNED_LINGER_MS: u64 = 5;
 
 /// `name=value`.
 fn property(text: &str) -> Result<(String, String), String> {

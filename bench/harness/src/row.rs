@@ -32,16 +32,13 @@ impl fmt::Display for Row<'_> {
         let per_million = |seconds: f64| seconds / records * 1e6;
         write!(f, "{},{},{},", parameters.client, parameters.broker_kind, parameters.op.name())?;
         write!(f, "{},{},", parameters.value_size, parameters.partitioning.name())?;
-        match parameters.defaults {
-            true => write!(f, "{},default,default,", parameters.compression.name())?,
-            false => write!(
-                f,
-                "{},{},{},",
-                parameters.compression.name(),
-                parameters.linger_ms,
-                parameters.batch_size
-            )?,
-        }
+        let or_default = |setting: Option<u128>| match setting {
+            Some(value) => value.to_string(),
+            None => "default".to_owned(),
+        };
+        let linger = or_default(parameters.linger().map(|linger| linger.as_millis()));
+        let batch_size = or_default((!parameters.defaults).then_some(parameters.batch_size as u128));
+        write!(f, "{},{linger},{batch_size},", parameters.compression.name())?;
         let megabytes = records * parameters.value_size as f64 / 1e6;
         write!(f, "{},{secs:.3},{:.0},{:.1},", part.records, records / secs, megabytes / secs)?;
         write!(f, "{user:.3},{system:.3},{:.4},", per_million(user + system))?;

@@ -56,13 +56,15 @@ async fn drive(parameters: &Parameters) -> Result<Measured> {
 /// At least once, a commit a second. Tuned: what the parameters say, and room for much at a time.
 fn settings(builder: StreamsAppBuilder, parameters: &Parameters) -> StreamsAppBuilder {
     let builder = builder.commit_interval(Duration::from_secs(1)).set("auto.offset.reset", "earliest");
-    let builder =
+    let mut builder =
         parameters.properties.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
+    if let Some(linger) = parameters.linger() {
+        builder = builder.set("producer.linger.ms", linger.as_millis());
+    }
     if parameters.defaults {
         return builder;
     }
     builder
-        .set("producer.linger.ms", parameters.linger_ms)
         .set("producer.batch.size", parameters.batch_size)
         .set("producer.buffer.memory", parameters.buffer_memory)
         .set("main.consumer.max.poll.records", parameters.max_poll)

@@ -16,7 +16,8 @@ pub(crate) struct Row {
     pub(crate) codec: Codec,
     /// How records find their partition.
     pub(crate) partitioning: Partitioning,
-    /// How long a batch waits for more records; `None` for each client's default.
+    /// How long a batch waits for more records; `None` for each client's default. The rest of the settings is as the
+    /// command line says.
     pub(crate) linger_ms: Option<u32>,
 }
 
@@ -73,9 +74,9 @@ fn rows_of(op: Op, options: &Options) -> Vec<Row> {
     let asked =
         !(options.value_size.is_empty() && options.codec.is_empty() && options.partitioning.is_empty());
     match op {
-        Op::E2e | Op::Send if options.defaults => vec![plain],
+        Op::Send if options.defaults => vec![plain],
         Op::Send => vec![Row { linger_ms: Some(0), ..plain }],
-        Op::E2e => [0, LINGER_MS].map(|linger| Row { linger_ms: Some(linger), ..plain }).to_vec(),
+        Op::E2e => vec![Row { linger_ms: Some(0), ..plain }, plain],
         _ if asked => combinations(plain, options),
         Op::Produce => {
             let [key, sticky] =
@@ -147,7 +148,7 @@ mod tests {
         );
         assert_eq!(names("").len(), 6 + 4 + 2 + 1);
         assert_eq!(names("--op e2e"), ["e2e 100 B linger 0", "e2e 100 B linger 5"]);
-        assert_eq!(names("--op e2e,send --defaults"), ["e2e 100 B", "send 100 B"]);
+        assert_eq!(names("--op e2e,send --defaults"), ["e2e 100 B linger 0", "e2e 100 B", "send 100 B"]);
         assert_eq!(names("--op send"), ["send 100 B linger 0"]);
     }
 

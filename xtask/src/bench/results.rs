@@ -114,7 +114,7 @@ fn beside_by_alone(tables: &[Table]) -> Vec<(&str, f64, f64)> {
 
 /// The kind of settings under which a row was measured.
 fn settings(title: &Title) -> &'static str {
-    if title.linger == "default" { "default" } else { "tuned" }
+    if title.batch_size == "default" { "default" } else { "tuned" }
 }
 
 /// A table of clients that move records.
@@ -184,10 +184,11 @@ fn name(title: &Title) -> String {
     if title.op == "produce" {
         parts.push(title.partitioning.clone());
     }
-    match (title.op.as_str(), title.linger.as_str()) {
-        (_, "default") => parts.push("defaults".to_owned()),
-        ("e2e" | "send", linger) => parts.push(format!("linger {linger} ms")),
-        _ => {}
+    if matches!(title.op.as_str(), "e2e" | "send") && title.linger != "default" {
+        parts.push(format!("linger {} ms", title.linger));
+    }
+    if settings(title) == "default" {
+        parts.push("defaults".to_owned());
     }
     parts.join(" · ")
 }
@@ -252,6 +253,20 @@ mod tests {
         let text = render(&tables(&samples), &Host::default());
         let expected = "\nUnder tuned settings half of all sends take 1.05 times as long beside a consumer on the same `Kafka` as alone, and 1.20 times";
         assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_rows_name_tells_its_linger_and_whose_settings_the_rest_is() {
+        let name_of = |op: &str, linger: &str, batch_size: &str| {
+            let line = format!(
+                "courant,{MEASURED},{op},100,rr,none,{linger},{batch_size},9,3,2,1,1,0,1,0,0,0,12,1,1,1,0"
+            );
+            name(&tables(&[Sample::of_driver(&line, "0.5", &Wire::default()).unwrap()])[0].title)
+        };
+        assert_eq!(name_of("e2e", "0", "131072"), "e2e · 100 B · linger 0 ms");
+        assert_eq!(name_of("e2e", "0", "default"), "e2e · 100 B · linger 0 ms · defaults");
+        assert_eq!(name_of("e2e", "default", "default"), "e2e · 100 B · defaults");
+        assert_eq!(name_of("produce", "5", "131072"), "produce · 100 B · rr");
     }
 
     #[test]

@@ -23,8 +23,10 @@ pub(crate) struct Title {
     pub(crate) codec: String,
     /// How records find their partition.
     pub(crate) partitioning: String,
-    /// The linger; `default` if every client had its own settings.
+    /// The linger; `default` if every client had its own.
     pub(crate) linger: String,
+    /// The size of a batch; `default` if every client had its own settings.
+    pub(crate) batch_size: String,
 }
 
 impl Title {
@@ -36,6 +38,7 @@ impl Title {
             codec: text("codec"),
             partitioning: text("partitioning"),
             linger: text("linger_ms"),
+            batch_size: text("batch_size"),
         }
     }
 }

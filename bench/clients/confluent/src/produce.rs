@@ -79,9 +79,11 @@ pub(crate) fn producer(parameters: &Parameters) -> Result<KafkaProducer<Vec<u8>,
     if !parameters.defaults {
         set("acks", "all".to_owned());
         set("enable.idempotence", "true".to_owned());
-        set("linger.ms", parameters.linger_ms.to_string());
         set("batch.size", parameters.batch_size.to_string());
         set("buffer.memory", parameters.buffer_memory.to_string());
+    }
+    if let Some(linger) = parameters.linger() {
+        set("linger.ms", linger.as_millis().to_string());
     }
     let (key, value) = (ByteArraySerializer::default(), ByteArraySerializer::default());
     Ok(KafkaProducer::new(ProducerConfig::new(&properties)?, key, value)?)

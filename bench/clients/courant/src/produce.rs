@@ -1,7 +1,6 @@
 //! Records until they are acknowledged.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use anyhow::Result;
 use bench_harness::{Measured, Parameters, Part, Partitioning, Pool, Ring, measured};
@@ -73,10 +72,11 @@ pub(crate) async fn with_futures(parameters: &Parameters) -> Result<Measured> {
 pub(crate) async fn producer(kafka: &Kafka, parameters: &Parameters) -> Result<Producer> {
     let mut builder = Producer::builder(kafka).set("compression.type", parameters.compression.name());
     if !parameters.defaults {
-        builder = builder
-            .linger(Duration::from_millis(parameters.linger_ms))
-            .batch_size_bytes(parameters.batch_size)
-            .buffer_memory_bytes(parameters.buffer_memory);
+        builder =
+            builder.batch_size_bytes(parameters.batch_size).buffer_memory_bytes(parameters.buffer_memory);
+    }
+    if let Some(linger) = parameters.linger() {
+        builder = builder.linger(linger);
     }
     for (name, value) in &parameters.properties {
         builder = builder.set(name, value);

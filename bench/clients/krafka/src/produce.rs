@@ -1,7 +1,6 @@
 //! Records until they are acknowledged.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bench_harness::{Codec, Measured, Parameters, Part, Partitioning, Pool, Ring, measured};
@@ -47,9 +46,11 @@ pub(crate) async fn producer(kafka: &Kafka, parameters: &Parameters) -> Result<P
         builder = builder
             .acks(Acks::All)
             .idempotent(true)
-            .linger(Duration::from_millis(parameters.linger_ms))
             .batch_size(parameters.batch_size)
             .buffer_memory(parameters.buffer_memory);
+    }
+    if let Some(linger) = parameters.linger() {
+        builder = builder.linger(linger);
     }
     Ok(builder.build().await?)
 }

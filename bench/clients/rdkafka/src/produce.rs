@@ -49,11 +49,13 @@ pub(crate) fn config(parameters: &Parameters) -> ClientConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", parameters.linger_ms.to_string())
             .set("batch.size", parameters.batch_size.to_string())
             .set("batch.num.messages", "1000000")
             .set("queue.buffering.max.messages", parameters.window.to_string())
             .set("queue.buffering.max.kbytes", (parameters.buffer_memory / 1024).to_string());
+    }
+    if let Some(linger) = parameters.linger() {
+        config.set("linger.ms", linger.as_millis().to_string());
     }
     config.extend(
         common(parameters).config_map().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),

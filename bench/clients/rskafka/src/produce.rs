@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bench_harness::{Codec, Measured, Parameters, Part, Pool, Ring, measured};
@@ -77,8 +76,8 @@ pub(crate) fn producer(partition: Arc<PartitionClient>, parameters: &Parameters)
         Codec::Lz4 => Compression::Lz4,
         _ => bail!("rskafka is not built with this codec"),
     });
-    if !parameters.defaults {
-        builder = builder.with_linger(Duration::from_millis(parameters.linger_ms));
+    if let Some(linger) = parameters.linger() {
+        builder = builder.with_linger(linger);
     }
     Ok(builder.build(RecordAggregator::new(parameters.batch_size)))
 }
