@@ -49,7 +49,14 @@ struct Client {
     generation: i32,
     /// Who is in its generation, if it leads.
     led: Vec<String>,
-    waits: Option<ConnectionId>,
+    waits: Option<Asked>,
+}
+
+/// A question, which a client that has started anew since hears the answer to as well.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    connection: ConnectionId,
+    generation: i32,
 }
 
 struct World {
@@ -79,7 +86,8 @@ impl World {
     fn connection(&mut self, client: usize) -> ConnectionId {
         self.next += 1;
         let id = ConnectionId(self.next);
-        self.clients[client].waits = Some(id);
+        let generation = self.clients[client].generation;
+        self.clients[client].waits = Some(Asked { connection: id, generation });
         id
     }
 
@@ -168,9 +176,9 @@ impl World {
 
     fn take_answers(&mut self) {
         while let Some((connection, response)) = self.groups.poll_answer() {
-            let client = self.clients.iter_mut().find(|client| client.waits == Some(connection));
-            let client = client.unwrap_or_else(|| panic!("nobody waits for {response:?}"));
-            client.waits = None;
+            let asked = |client: &mut Client| client.waits.take_if(|asked| asked.connection == connection);
+            let found = self.clients.iter_mut().find_map(|client| Some((asked(client)?, client)));
+            let (asked, client) = found.unwrap_or_else(|| panic!("nobody waits for {response:?}"));
             match response {
                 AnyResponse::JoinGroup(answer) if answer.error_code == 0 => {
                     self.generations = self.generations.max(answer.generation_id);
@@ -185,7 +193,7 @@ impl World {
                     let (generation, _) = text.split_once(':').unwrap();
                     assert_eq!(
                         generation,
-                        client.generation.to_string(),
+                        asked.generation.to_string(),
                         "an assignment of another generation"
                     );
                 }
