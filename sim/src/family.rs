@@ -73,19 +73,49 @@ impl Family {
         progress.into_inner().unwrap_or_else(PoisonError::into_inner).report()
     }
 
+    /// Runs one seed twice, and gives what it came to if both runs did the same: one that depends on anything but its
+    /// seed, as on the order of a map, could not be repeated if it failed.
+    ///
+    /// # Errors
+    /// The failure of a run, or the first line of the trace that is another the second time.
+    pub fn repeat<T: PartialEq>(
+        &self,
+        seed: u64,
+        test: impl Fn(&Sim) -> Result<T, Box<dyn Error + Send + Sync>>,
+    ) -> Result<T, FamilyError> {
+        let traced = || {
+            let sim = Sim::new(seed).replayed_by(&self.command);
+            let outcome = told(&sim, test(&sim))?;
+            Ok((outcome, sim.trace(), sim.trace_hash()))
+        };
+        let (first, second) = (traced()?, traced()?);
+        let mut lines = first.1.lines().zip(second.1.lines()).enumerate();
+        let what = match lines.find(|(_, (first, second))| first != second) {
+            Some((at, (first, second))) => format!("line {at} of the trace was\n{first}\nand then\n{second}"),
+            None if first == second => return Ok(first.0),
+            None => "the traces are equal as far as they are kept, and what came of them is not".to_owned(),
+        };
+        Err(FamilyError(format!("seed {seed} ran otherwise the second time: {what}")))
+    }
+
     fn one<T>(
         &self,
         seed: u64,
         test: &impl Fn(&Sim) -> Result<T, Box<dyn Error + Send + Sync>>,
     ) -> Result<T, FamilyError> {
         let sim = Sim::new(seed).replayed_by(&self.command);
-        test(&sim).map_err(|error| {
-            FamilyError(match error.downcast::<SimError>() {
-                Ok(error) => error.to_string(),
-                Err(error) => sim.failure(error).to_string(),
-            })
-        })
+        told(&sim, test(&sim))
     }
+}
+
+/// An outcome of a run, or its failure with the seed and the end of the trace.
+fn told<T>(sim: &Sim, outcome: Result<T, Box<dyn Error + Send + Sync>>) -> Result<T, FamilyError> {
+    outcome.map_err(|error| {
+        FamilyError(match error.downcast::<SimError>() {
+            Ok(error) => error.to_string(),
+            Err(error) => sim.failure(error).to_string(),
+        })
+    })
 }
 
 /// What one seed came to: an outcome, a failure, or a panic.
@@ -238,6 +268,27 @@ mod tests {
         assert_eq!(chosen(&[("COURANT_SEEDS", "100")]), Ok(0..100));
         assert_eq!(chosen(&[("COURANT_SEEDS", "100..200")]), Ok(100..200));
         assert_eq!(chosen(&[("COURANT_SEEDS", "100"), ("COURANT_SEED", "7")]), Ok(7..8));
+    }
+
+    #[test]
+    fn a_run_that_depends_on_more_than_its_seed_is_told_by_its_first_difference() {
+        let family = Family::new("a test");
+        let noted = |sim: &Sim, what: u64| {
+            sim.note("the same");
+            sim.note(format_args!("run {what}"));
+            Ok(sim.run(async {})?)
+        };
+        family.repeat(3, |sim| noted(sim, sim.seed())).unwrap();
+        let runs = std::cell::Cell::new(0);
+        let counted = || runs.replace(runs.get() + 1);
+        let error = family.repeat(3, |sim| noted(sim, counted())).unwrap_err().to_string();
+        assert!(
+            error.starts_with("seed 3 ran otherwise the second time: line 1 of the trace was\n"),
+            "{error}"
+        );
+        assert!(error.contains("run 0\nand then\n") && error.ends_with("run 1"), "{error}");
+        let error = family.repeat(3, |_| Ok(counted())).unwrap_err().to_string();
+        assert!(error.contains("what came of them is not"), "{error}");
     }
 
     #[test]

@@ -31,12 +31,9 @@ fn nothing_is_lost_and_without_a_crash_nothing_comes_twice() {
 /// Nothing in a run depends on anything but its seed.
 #[test]
 fn a_seed_repeats_its_run() {
-    let trace = |seed| {
-        let sim = Sim::new(seed);
-        run(&sim).unwrap();
-        sim.trace_hash()
-    };
-    assert_eq!(trace(1), trace(1));
+    Family::new("cargo test -p courant-streams --test simulation a_seed_repeats_its_run")
+        .repeat(1, run)
+        .unwrap();
 }
 
 /// What a seed puts the pipeline through.

@@ -15,7 +15,7 @@ mod member;
 mod plan;
 mod story;
 
-use courant_sim::{Family, Sim};
+use courant_sim::Family;
 
 use crate::plan::Plan;
 
@@ -38,14 +38,5 @@ fn groups_share_everything_and_nothing_twice() {
 
 #[test]
 fn the_same_seed_runs_the_same_way() {
-    let traced = |seed| {
-        let sim = Sim::new(seed).replayed_by(COMMAND);
-        story::run(&sim, &Plan::of(&sim)).unwrap();
-        (sim.trace(), sim.trace_hash())
-    };
-    let (first, second) = (traced(3), traced(3));
-    for (number, (a, b)) in first.0.lines().zip(second.0.lines()).enumerate() {
-        assert_eq!(a, b, "line {number} of the trace");
-    }
-    assert_eq!(first.1, second.1);
+    Family::new(COMMAND).repeat(3, |sim| story::run(sim, &Plan::of(sim)).map(drop)).unwrap();
 }

@@ -19,7 +19,7 @@ mod story;
 mod world;
 mod writers;
 
-use courant_sim::{Family, Sim};
+use courant_sim::Family;
 
 use crate::plan::Plan;
 
@@ -40,14 +40,5 @@ fn every_record_is_handled_in_order_per_key_and_no_commit_passes_an_unfinished_o
 
 #[test]
 fn the_same_seed_runs_the_same_way() {
-    let traced = |seed| {
-        let sim = Sim::new(seed).replayed_by(COMMAND);
-        story::run(&sim, &Plan::of(&sim)).unwrap();
-        (sim.trace(), sim.trace_hash())
-    };
-    let (first, second) = (traced(3), traced(3));
-    for (number, (a, b)) in first.0.lines().zip(second.0.lines()).enumerate() {
-        assert_eq!(a, b, "line {number} of the trace");
-    }
-    assert_eq!(first.1, second.1);
+    Family::new(COMMAND).repeat(3, |sim| story::run(sim, &Plan::of(sim)).map(drop)).unwrap();
 }

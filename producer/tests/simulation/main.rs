@@ -36,12 +36,8 @@ fn what_times_out_is_told_truly() {
 /// Nothing in a run depends on anything but its seed.
 #[test]
 fn a_seed_repeats_its_run() {
-    let trace = |seed| {
-        let sim = Sim::new(seed);
-        run(&sim, 120).unwrap();
-        sim.trace_hash()
-    };
-    assert_eq!(trace(3), trace(3));
+    let family = Family::new("cargo test -p courant-producer --test simulation a_seed_repeats_its_run");
+    let trace = |seed| family.repeat(seed, |sim| run(sim, 120).map(|()| sim.trace_hash())).unwrap();
     assert_ne!(trace(3), trace(4));
 }
 
