@@ -119,6 +119,8 @@ fn verdict(copy: &Copy, target: &Path, patch: &Patch) -> Result<Verdict> {
         command.arg("test").args(&patch.arguments).args(more).current_dir(&copy.root);
         // Warnings are no verdict: a defect may leave something unused.
         command.env("CARGO_TARGET_DIR", target.join("target")).env_remove("RUSTFLAGS");
+        // Each build differs from the one before by a line, whatever else this machine builds but once.
+        command.env("CARGO_INCREMENTAL", "1");
         command
     };
     let build = process::run(&mut cargo(&["--no-run"]), BUILD_LIMIT, Show::Nothing)?;
