@@ -67,7 +67,7 @@ impl Links {
             ))
         });
         match state {
-            State::Ready(ready) if ready.in_flight.is_none() => Some(ready.version),
+            State::Ready(ready) if ready.may_ask(now) => Some(ready.version),
             State::Ready(_) | State::Opening(_) => None,
         }
     }
@@ -131,7 +131,9 @@ impl Links {
     /// When [`Links::poll`] must be called although nothing has arrived.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let ready = self.links.values().filter_map(|state| match state {
-            State::Ready(ready) => ready.link.next_deadline(),
+            State::Ready(ready) => {
+                [ready.link.next_deadline(), ready.link.throttled_until()].into_iter().flatten().min()
+            }
             State::Opening(_) => None,
         });
         ready.min()
@@ -174,6 +176,11 @@ impl Ready {
     fn new(link: Link) -> Result<Self, courant_client::Error> {
         let version = link.versions()?.version_for::<FetchRequest>()?;
         Ok(Self { link, version, in_flight: None, closing: None })
+    }
+
+    /// Whether a fetch would leave now. One that a throttle holds back (KIP-219) would use up its time here.
+    fn may_ask(&self, now: Instant) -> bool {
+        self.in_flight.is_none() && self.link.throttled_until().is_none_or(|until| until <= now)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<LinkNews> {

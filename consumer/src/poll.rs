@@ -322,7 +322,7 @@ impl Consumer {
                 }
                 None => return Poll::Ready(Ok(None)),
             };
-            let (partition, token, before) = (turn.partition.clone(), turn.token, turn.position);
+            let (partition, origin, before) = (turn.partition.clone(), turn.origin, turn.position);
             let mut taken = Taken::default();
             self.read(turn, &mut taken);
             if taken.records > 0 && !self.intercept(&mut taken) {
@@ -332,9 +332,9 @@ impl Consumer {
             }
             if taken.records > 0 {
                 let mut reading = self.shared.reading();
-                reading.note_streamed(&partition, token, before);
+                reading.note_streamed(&partition, origin, before);
                 reading.end_group_poll(self.backing.now());
-                return Poll::Ready(Ok(Some((taken.slices, token))));
+                return Poll::Ready(Ok(Some((taken.slices, origin))));
             }
         }
     }
@@ -387,7 +387,7 @@ impl Next {
     }
 }
 
-/// What a stream takes at a time: records of one partition, in a row, with the token of their position.
+/// What a stream takes at a time: records of one partition, in a row, with the origin of its position.
 pub(crate) type TakenSlices = (Vec<Slice>, Token);
 
 /// The application waits in a poll as long as this lives.

@@ -26,7 +26,8 @@ pub struct RecordStream<'a> {
 struct Chunk {
     slices: std::vec::IntoIter<Slice>,
     current: Option<(Slice, RecordMark)>,
-    token: Token,
+    /// By which the partition knows whether what was given out still counts.
+    origin: Token,
     /// Behind the last record that was given out.
     position: Option<Position>,
 }
@@ -47,7 +48,7 @@ impl<'a> RecordStream<'a> {
     fn note_progress(&self) {
         let Some(chunk) = &self.chunk else { return };
         let (Some(position), Some((slice, _))) = (chunk.position, &chunk.current) else { return };
-        self.consumer.shared().reading().note_streamed(&slice.partition, chunk.token, position);
+        self.consumer.shared().reading().note_streamed(&slice.partition, chunk.origin, position);
     }
 }
 
@@ -92,9 +93,9 @@ impl Stream for RecordStream<'_> {
             ready!(this.consumer.poll_calling(cx))?;
             this.consumer.begin_poll();
             match this.consumer.poll_slices(cx) {
-                Poll::Ready(Ok(Some((slices, token)))) => {
+                Poll::Ready(Ok(Some((slices, origin)))) => {
                     this.chunk =
-                        Some(Chunk { slices: slices.into_iter(), current: None, token, position: None });
+                        Some(Chunk { slices: slices.into_iter(), current: None, origin, position: None });
                 }
                 Poll::Ready(Ok(None)) => return Poll::Ready(None),
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),

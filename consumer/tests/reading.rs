@@ -116,6 +116,42 @@ fn a_stream_gives_owned_records_and_gives_back_what_it_did_not_give_out() {
 }
 
 #[test]
+fn a_stream_before_a_batch_that_cannot_be_read_commits_and_keeps_what_it_gave_out_and_no_more() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let bad = Spec::at(10).records(3).broken();
+        cluster.append_raw("a", 0, log([Spec::at(0).records(10).bytes(), bad])).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+        let mut stream = consumer.stream();
+        assert_eq!(stream.next().await.unwrap().unwrap().offset(), Offset(0));
+        stream.consumer().commit().await.unwrap();
+        assert_eq!(cluster.committed("g", "a", 0), Some(Offset(1)));
+        assert_eq!(stream.consumer().position(("a", 0)).await.unwrap(), Offset(1));
+        drop(stream);
+        assert_eq!(poll(&mut consumer).await.unwrap(), (1..10).collect::<Vec<_>>());
+        assert_eq!(consumer.poll().await.unwrap_err().offset(), Some(Offset(10)));
+    });
+}
+
+#[test]
+fn a_broker_that_asks_for_a_long_silence_gets_it_on_the_connection_that_is_there() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).start().await.unwrap();
+        let started = kafka.world().now();
+        cluster.append_raw("a", 0, Spec::at(0).records(1).bytes()).unwrap();
+        cluster.inject(Fault::on(ApiKey::Fetch).throttle(60_000));
+        assert_eq!(poll(&mut consumer).await.unwrap(), [0]);
+        cluster.append_raw("a", 0, Spec::at(1).records(1).bytes()).unwrap();
+        assert_eq!(poll(&mut consumer).await.unwrap(), [1]);
+        let waited = kafka.world().now() - started;
+        assert!(waited >= ms(60_000) && waited < ms(60_100), "{waited:?}");
+    });
+}
+
+#[test]
 fn a_waiting_consumer_is_woken_by_new_records_at_once() {
     run(async {
         let cluster = cluster(|builder| builder);

@@ -108,6 +108,14 @@ struct InFlight {
     asked: BTreeMap<TopicPartition, (Token, Offset, i32)>,
 }
 
+/// What the requests in flight may bring: all that they asked for, and what of that they would be given today, when others
+/// are wanted as well.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reserved {
+    asked: usize,
+    fair: usize,
+}
+
 /// What a broker could be asked for now.
 #[derive(Debug, Default)]
 struct Demand {
@@ -149,13 +157,9 @@ impl Fetcher {
         buffer: &Buffer,
         held_bytes: usize,
     ) -> Option<FetchPlan> {
-        let shares = self.wanted_nodes(now, subscription).len().max(1);
-        let reserved: usize = self
-            .brokers
-            .values()
-            .filter_map(|broker| broker.in_flight.as_ref())
-            .map(|one| one.reserved_bytes)
-            .sum();
+        let wanted = self.wanted_nodes(now, subscription);
+        let share = self.limits.buffer_bytes / wanted.len().max(1);
+        let reserved = self.reserved_bytes(&wanted, share);
         let broker = self.brokers.entry(node).or_default();
         if broker.in_flight.is_some() || broker.not_before.is_some_and(|at| at > now) {
             return None;
@@ -167,14 +171,27 @@ impl Fetcher {
         {
             return None;
         }
-        let used = buffer.bytes() + held_bytes + reserved;
-        let Some(max_bytes) = room(&self.limits, shares, used, demand.parked_bytes) else {
+        let used = buffer.bytes() + held_bytes;
+        let Some(max_bytes) = room(&self.limits, share, used, reserved, demand.parked_bytes) else {
             self.starved = true;
             return None;
         };
         let plan = broker.plan(demand, max_bytes, &self.limits);
         broker.last_sent = Some(now);
         Some(plan)
+    }
+
+    /// What the requests in flight may bring.
+    fn reserved_bytes(&self, wanted: &[NodeId], share: usize) -> Reserved {
+        let mut reserved = Reserved::default();
+        for (node, broker) in &self.brokers {
+            let Some(in_flight) = &broker.in_flight else { continue };
+            reserved.asked += in_flight.reserved_bytes;
+            if wanted.contains(node) {
+                reserved.fair += in_flight.reserved_bytes.min(share);
+            }
+        }
+        reserved
     }
 
     /// When a fetch that is held back may go.
@@ -286,7 +303,8 @@ fn demand(
         if state.paused || !wants_fetch(state, now) {
             continue;
         }
-        if parked >= usize::try_from(limits.max_partition_bytes).unwrap_or(usize::MAX) {
+        // Where the limit is zero, one batch at a time is fetched.
+        if parked > 0 && parked >= usize::try_from(limits.max_partition_bytes).unwrap_or(usize::MAX) {
             demand.full = true;
             continue;
         }
@@ -316,10 +334,17 @@ fn target(partition: &TopicPartition, state: &PartitionState, limits: &FetchLimi
 }
 
 /// What may be asked of one broker; none while too little is free.
-fn room(limits: &FetchLimits, shares: usize, used: usize, parked: usize) -> Option<i32> {
-    let share = limits.buffer_bytes / shares;
-    let free = limits.buffer_bytes.saturating_sub(used).min(share.saturating_sub(parked));
+///
+/// A broker that took more than its share when it was alone, and is silent now, stops no other: that one gets the least
+/// that is enough on top.
+fn room(limits: &FetchLimits, share: usize, used: usize, reserved: Reserved, parked: usize) -> Option<i32> {
+    let left = share.saturating_sub(parked);
+    let free_beside = |reserved: usize| limits.buffer_bytes.saturating_sub(used + reserved).min(left);
     let enough = (share / 4).min(usize::try_from(limits.max_partition_bytes).unwrap_or(usize::MAX)).max(1);
-    let max_bytes = i32::try_from(free).unwrap_or(i32::MAX).min(limits.max_bytes);
-    (free >= enough).then_some(max_bytes)
+    let free = match free_beside(reserved.asked) {
+        free if free >= enough => free,
+        _ if free_beside(reserved.fair) >= enough => enough,
+        _ => return None,
+    };
+    Some(i32::try_from(free).unwrap_or(i32::MAX).min(limits.max_bytes))
 }

@@ -44,6 +44,9 @@ pub(crate) struct Trouble {
 #[derive(Debug)]
 pub(crate) struct PartitionState {
     pub(crate) token: Token,
+    /// The token of its assignment, or of the last time the application put it elsewhere: what was handed out since then
+    /// counts, wherever a new leader or a reset has moved it meanwhile.
+    pub(crate) origin: Token,
     pub(crate) stage: Stage,
     pub(crate) paused: bool,
     /// Nothing is handed out of it for now, for a reason that is not the application's pause.
@@ -83,6 +86,7 @@ impl PartitionState {
     pub(crate) fn new(token: Token, stage: Stage) -> Self {
         Self {
             token,
+            origin: token,
             stage,
             paused: false,
             held: false,
@@ -111,11 +115,22 @@ impl PartitionState {
         }
     }
 
+    /// What is left of a position that was handed out, where the log was truncated since: records behind the partition's own
+    /// position are other ones now.
+    pub(crate) fn capped(&self, handed_out: Position) -> Position {
+        self.position().filter(|own| own.offset < handed_out.offset).unwrap_or(handed_out)
+    }
+
+    /// Takes what was handed out for finished.
+    pub(crate) fn finish(&mut self, handed_out: Position) {
+        self.finished = Some(self.capped(handed_out));
+    }
+
     /// Behind what the application has finished: what auto-commit commits.
     pub(crate) fn finished(&self) -> Option<Position> {
         match &self.outstanding {
             Some(outstanding) => outstanding.finished(),
-            None => self.finished,
+            None => self.finished.map(|finished| self.capped(finished)),
         }
     }
 
@@ -180,6 +195,11 @@ impl PartitionState {
             Some((replica, until)) if now < until => Some(replica),
             _ => self.leader,
         }
+    }
+
+    /// Goes back to the leader, where `replica` was fetched from instead.
+    pub(crate) fn leave_replica(&mut self, replica: NodeId) {
+        self.preferred_replica = self.preferred_replica.filter(|(preferred, _)| *preferred != replica);
     }
 
     /// The question that its stage needs answered, if it may be asked now.

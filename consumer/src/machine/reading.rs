@@ -45,7 +45,7 @@ pub(crate) struct Reading {
     pub(crate) commits: Commits,
     pub(crate) counts: Counts,
     buffer: Buffer,
-    /// What the last poll handed out, and how much memory it holds.
+    /// What the last poll handed out, with the origin of each partition, and how much memory it holds.
     handed_out: Vec<(TopicPartition, Token, Position)>,
     held_bytes: usize,
     polls: u64,
@@ -90,6 +90,8 @@ pub(crate) struct LeaderHint {
 pub(crate) struct Turn {
     pub(crate) partition: TopicPartition,
     pub(crate) token: Token,
+    /// The token by which what is handed out of it counts.
+    pub(crate) origin: Token,
     pub(crate) position: Position,
     pub(crate) stretch: Stretch,
 }
@@ -157,6 +159,7 @@ impl Reading {
         };
         self.subscription.seek(partition, stage)?;
         let state = self.subscription.state_mut(partition)?;
+        state.origin = state.token;
         state.finished = finished;
         if let Some(outstanding) = &mut state.outstanding {
             outstanding.void(finished);
@@ -183,15 +186,13 @@ impl Reading {
     /// The offset of the next record that the application gets.
     pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Position>, Error> {
         let state = self.subscription.state(partition).ok_or_else(|| Error::not_assigned(partition))?;
-        if let Stage::Failed { error, .. } = &state.stage {
-            return Err(error.clone());
-        }
-        Ok(match &self.streaming {
-            Some((streamed, token, position)) if streamed == partition && *token == state.token => {
-                Some(*position)
+        match (&self.streaming, &state.stage) {
+            (Some((streamed, origin, position)), _) if streamed == partition && *origin == state.origin => {
+                Ok(Some(state.capped(*position)))
             }
-            _ => state.position(),
-        })
+            (_, Stage::Failed { error, .. }) => Err(error.clone()),
+            _ => Ok(state.position()),
+        }
     }
 
     /// How many records lie between the position and the end, by the last fetch.
@@ -215,10 +216,9 @@ impl Reading {
     /// The application commits everything that it was given: that is finished now, so that auto-commit does not go back
     /// behind it.
     pub(crate) fn finish_committed(&mut self) {
-        let streamed = self.streaming.clone();
-        for (partition, token, position) in self.handed_out.iter().chain(&streamed) {
-            if let Some(state) = self.subscription.current_mut(partition, *token) {
-                state.finished = Some(*position);
+        for (partition, origin, position) in self.handed_out.iter().chain(&self.streaming) {
+            if let Some(state) = self.subscription.since_mut(partition, *origin) {
+                state.finish(*position);
             }
         }
     }
@@ -231,11 +231,12 @@ impl Reading {
     /// What a commit without offsets commits.
     pub(crate) fn committable(&self) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
         let mut offsets = self.subscription.committable();
-        if let Some((partition, token, position)) = &self.streaming
+        if let Some((partition, origin, position)) = &self.streaming
             && !self.acknowledges()
             && let Some(offset) = offsets.get_mut(partition)
-            && self.subscription.state(partition).is_some_and(|state| state.token == *token)
+            && let Some(state) = self.subscription.state(partition).filter(|state| state.origin == *origin)
         {
+            let position = state.capped(*position);
             *offset = OffsetAndMetadata::after(position.offset, position.offset_epoch);
         }
         offsets
@@ -254,9 +255,9 @@ impl Reading {
     /// What the last poll handed out is finished.
     fn finish(&mut self) {
         self.held_bytes = 0;
-        for (partition, token, position) in self.handed_out.drain(..) {
-            if let Some(state) = self.subscription.current_mut(&partition, token) {
-                state.finished = Some(position);
+        for (partition, origin, position) in self.handed_out.drain(..) {
+            if let Some(state) = self.subscription.since_mut(&partition, origin) {
+                state.finish(position);
             }
         }
     }
@@ -275,7 +276,8 @@ impl Reading {
             match self.subscription.state(&partition) {
                 Some(state) if state.token == stretch.token => {
                     if let Stage::Fetching(position) = state.stage {
-                        return Some(Turn { partition, token: stretch.token, position, stretch });
+                        let (token, origin) = (state.token, state.origin);
+                        return Some(Turn { partition, token, origin, position, stretch });
                     }
                 }
                 _ => {}
@@ -293,7 +295,7 @@ impl Reading {
         held_bytes: usize,
         error: Option<Error>,
     ) -> bool {
-        let Turn { partition, token, position, stretch } = turn;
+        let Turn { partition, token, origin, position, stretch } = turn;
         let Some(state) = self.subscription.current_mut(&partition, token) else {
             self.buffer.end_turn(&partition, None);
             return false;
@@ -308,16 +310,10 @@ impl Reading {
         }
         self.buffer.end_turn(&partition, (!stretch.is_used_up()).then_some(stretch));
         self.held_bytes += held_bytes;
-        match error {
-            Some(error) => {
-                self.fail(&partition, error);
-                // The records before the trouble were good: once they are finished, that stays so.
-                if let Some(state) = self.subscription.state(&partition) {
-                    self.handed_out.push((partition, state.token, position));
-                }
-            }
-            None => self.handed_out.push((partition, token, position)),
+        if let Some(error) = error {
+            self.fail(&partition, error);
         }
+        self.handed_out.push((partition, origin, position));
         true
     }
 
@@ -327,9 +323,9 @@ impl Reading {
         runs.map(|(slice, run)| self.acknowledge(&slice.partition, run, slice.token)).sum()
     }
 
-    /// A stream says how far it has come in the records that it holds.
-    pub(crate) fn note_streamed(&mut self, partition: &TopicPartition, token: Token, position: Position) {
-        self.streaming = Some((partition.clone(), token, position));
+    /// A stream says how far it has come in the records that it holds, which were taken since `origin`.
+    pub(crate) fn note_streamed(&mut self, partition: &TopicPartition, origin: Token, position: Position) {
+        self.streaming = Some((partition.clone(), origin, position));
     }
 
     /// A stream has handed out everything that it held.
@@ -339,15 +335,27 @@ impl Reading {
 
     /// A stream gives back what it did not hand out: the partition goes on from there.
     pub(crate) fn give_back(&mut self) {
-        let Some((partition, token, position)) = self.streaming.take() else { return };
+        let Some((partition, origin, position)) = self.streaming.take() else { return };
         let new = self.subscription.new_token();
-        if let Some(state) = self.subscription.current_mut(&partition, token) {
-            let finished = state.finished;
-            state.restart(new, Stage::Fetching(position));
-            state.finished = finished;
+        if let Some(state) = self.subscription.since_mut(&partition, origin) {
+            let position = state.capped(position);
+            let stage = match &state.stage {
+                Stage::Validate(_) if position.offset_epoch.is_some() => Stage::Validate(position),
+                // The application decides where to go on in another log. To a batch that cannot be read it comes again.
+                Stage::Failed { error, reported, .. }
+                    if matches!(error.kind(), ErrorKind::LogTruncated | ErrorKind::TopicRecreated) =>
+                {
+                    Stage::Failed { error: error.clone(), position: Some(position), reported: *reported }
+                }
+                _ => Stage::Fetching(position),
+            };
+            state.restart(new, stage);
+            if let Some(outstanding) = &mut state.outstanding {
+                outstanding.move_to(Some(position));
+            }
             self.buffer.discard(&partition);
             self.handed_out.retain(|(handed_out, _, _)| *handed_out != partition);
-            self.handed_out.push((partition, new, position));
+            self.handed_out.push((partition, origin, position));
         }
     }
 
@@ -487,10 +495,8 @@ impl Reading {
         // A follower that cannot be reached is not worth waiting for.
         let partitions: Vec<_> = self.subscription.iter().map(|(partition, _)| partition.clone()).collect();
         for partition in partitions {
-            if let Ok(state) = self.subscription.state_mut(&partition)
-                && state.preferred_replica.is_some_and(|(replica, _)| replica == node)
-            {
-                state.preferred_replica = None;
+            if let Ok(state) = self.subscription.state_mut(&partition) {
+                state.leave_replica(node);
             }
         }
     }
@@ -510,8 +516,16 @@ impl Reading {
         }
         match answer.error {
             ErrorCode::NONE => {}
-            ErrorCode::OFFSET_OUT_OF_RANGE => return self.handle_out_of_range(&partition, token, node),
+            ErrorCode::OFFSET_OUT_OF_RANGE => {
+                self.wants_metadata |=
+                    self.subscription.handle_out_of_range(now, &partition, token, node, jitter);
+                return;
+            }
             code => {
+                // A follower that refuses is not asked again: the leader knows better (KIP-392).
+                if let Some(state) = self.subscription.current_mut(&partition, token) {
+                    state.leave_replica(node);
+                }
                 self.wants_metadata |= self.subscription.handle_code(now, &partition, code, jitter);
                 return;
             }
@@ -586,10 +600,6 @@ impl Reading {
             self.buffer.discard(partition);
             self.subscription.handle_epoch_end(partition, position, Some(end));
         }
-    }
-
-    fn handle_out_of_range(&mut self, partition: &TopicPartition, token: Token, node: NodeId) {
-        self.subscription.handle_out_of_range(partition, token, node);
     }
 
     fn fail(&mut self, partition: &TopicPartition, error: Error) {

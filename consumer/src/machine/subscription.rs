@@ -140,6 +140,15 @@ impl Subscription {
         self.partitions.get_mut(partition).filter(|state| state.token == token)
     }
 
+    /// One partition's state, if the application has not put it elsewhere since `origin`.
+    pub(crate) fn since_mut(
+        &mut self,
+        partition: &TopicPartition,
+        origin: Token,
+    ) -> Option<&mut PartitionState> {
+        self.partitions.get_mut(partition).filter(|state| state.origin == origin)
+    }
+
     /// The names of the topics that partitions are assigned of.
     pub(crate) fn topics(&self) -> Vec<TopicName> {
         let mut topics: Vec<_> = self.partitions.keys().map(|partition| partition.topic.clone()).collect();
@@ -147,7 +156,7 @@ impl Subscription {
         topics
     }
 
-    /// Puts a partition somewhere else by the application's word. Everything before is void, also a failure.
+    /// Puts a partition somewhere else by the application's word. Whatever was asked or fetched is void, also a failure.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, stage: Stage) -> Result<(), Error> {
         let token = self.new_token();
         let state = self.state_mut(partition)?;
@@ -161,26 +170,42 @@ impl Subscription {
     }
 
     /// The broker says that the position is not in its log. From a follower that proves nothing: the leader decides
-    /// (KIP-392).
-    pub(crate) fn handle_out_of_range(&mut self, partition: &TopicPartition, token: Token, from: NodeId) {
-        let stage = {
-            let Some(state) = self.current_mut(partition, token) else { return };
-            if state.preferred_replica.take().is_some_and(|(replica, _)| replica == from)
-                && state.leader != Some(from)
-            {
-                return;
-            }
-            let position = state.position();
-            // What is parked is still good: only when it is used up is the position itself out of range.
-            if position.is_some_and(|position| position.offset != state.next_fetch) {
-                return;
-            }
-            self.by_policy(partition, ErrorKind::OffsetOutOfRange, position)
-        };
-        let token = self.new_token();
-        if let Some(state) = self.partitions.get_mut(partition) {
-            state.restart(token, stage);
+    /// (KIP-392). And a leader of an older epoch than the position's may be none any more (KIP-320).
+    ///
+    /// True means that the client's view of leaders is out of date.
+    pub(crate) fn handle_out_of_range(
+        &mut self,
+        now: Instant,
+        partition: &TopicPartition,
+        token: Token,
+        from: NodeId,
+        jitter: f64,
+    ) -> bool {
+        let (backoff, patience) = (self.settings.backoff, self.settings.unknown_topic_patience);
+        let Some(state) = self.current_mut(partition, token) else { return false };
+        if state.preferred_replica.take().is_some_and(|(replica, _)| replica == from)
+            && state.leader != Some(from)
+        {
+            return false;
         }
+        let position = state.position();
+        // What is parked is still good: only when it is used up is the position itself out of range.
+        if position.is_some_and(|position| position.offset != state.next_fetch) {
+            state.note_failure(now, &backoff, jitter);
+            return false;
+        }
+        if position.is_some_and(|position| position.offset_epoch > state.leader_epoch)
+            && state.trouble.as_ref().is_none_or(|trouble| now < trouble.since + patience)
+        {
+            // A restored log may have lost that epoch for good: only so long.
+            let what = "the leader that is known is older than the position; a newer one is looked for";
+            state.note_failure(now, &backoff, jitter);
+            state.note_trouble(now, Error::from_code(ErrorCode::UNKNOWN_LEADER_EPOCH, what).at(partition));
+            return true;
+        }
+        let stage = self.by_policy(partition, ErrorKind::OffsetOutOfRange, position);
+        self.restart(partition, stage);
+        false
     }
 
     /// Ends a partition's progress until the application seeks.
@@ -249,7 +274,7 @@ impl Subscription {
             return;
         }
         let newer = epoch > state.leader_epoch && state.leader_epoch.is_some();
-        if state.leader != leader {
+        if state.leader != leader || newer {
             state.preferred_replica = None;
         }
         (state.leader, state.leader_epoch) = (leader, epoch.max(state.leader_epoch));

@@ -2,7 +2,9 @@
 use courant_protocol::types::{LeaderEpoch, Offset};
 
 use super::batches::Spec;
-use super::world::{World, a, ms, records};
+use super::world::{ID, World, a, ms, records};
+use crate::machine::position::Position;
+use crate::machine::subscription::Answer;
 use crate::offsets::OffsetAndMetadata;
 
 fn two_polls() -> World {
@@ -65,14 +67,77 @@ fn a_batch_that_was_gone_through_and_dropped_is_finished() {
     assert_eq!(finished(&world), Some(4));
 }
 
+/// The broker's log was led anew in epoch 4, and holds of epoch 3 what lies before `end`.
+fn led_anew(world: &mut World, end: i64) {
+    world.metadata(ID, &[(1, 4)]);
+    world.answer_all(|_| Answer::EpochEnd(Some((LeaderEpoch(3), Offset(end)))));
+}
+
+#[test]
+fn what_was_handed_out_before_a_new_leader_is_finished_all_the_same() {
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    assert_eq!(world.poll_offsets(), [4, 5, 6, 7]);
+    led_anew(&mut world, 10);
+    world.reading.finish_committed();
+    assert_eq!(finished(&world), Some(8), "auto-commit does not go back behind a commit by hand");
+
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    led_anew(&mut world, 10);
+    world.reading.begin_poll();
+    assert_eq!(finished(&world), Some(4));
+}
+
+#[test]
+fn what_was_handed_out_and_is_no_longer_in_the_log_is_not_finished() {
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    assert_eq!(world.poll_offsets(), [4, 5, 6, 7]);
+    led_anew(&mut world, 6);
+    world.reading.begin_poll();
+    assert_eq!(finished(&world), Some(6), "other records stand there now");
+    assert_eq!(world.fetched_offsets(), [(0, 6)]);
+}
+
+#[test]
+fn what_a_stream_holds_back_stays_so_under_a_new_leader() {
+    for (end, stands_at) in [(10, 2), (1, 1)] {
+        let mut world = two_polls();
+        assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+        let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
+        world.reading.note_streamed(&a(0), origin, Position::after(Offset(2), LeaderEpoch(3)));
+        led_anew(&mut world, end);
+        assert_eq!(world.position(0), Some(stands_at));
+        assert_eq!(world.reading.committable()[&a(0)].offset, Offset(stands_at));
+        world.reading.give_back();
+        assert_eq!(world.fetched_offsets(), [(0, stands_at)]);
+        world.reading.begin_poll();
+        assert_eq!(finished(&world), Some(stands_at));
+    }
+}
+
+#[test]
+fn what_a_stream_gives_back_while_the_new_leader_is_asked_is_confirmed_too() {
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
+    world.reading.note_streamed(&a(0), origin, Position::after(Offset(2), LeaderEpoch(3)));
+    world.metadata(ID, &[(1, 4)]);
+    world.reading.give_back();
+    assert_eq!(world.fetch(), None);
+    world.answer_all(|_| Answer::EpochEnd(Some((LeaderEpoch(3), Offset(10)))));
+    assert_eq!(world.fetched_offsets(), [(0, 2)]);
+}
+
 #[test]
 fn what_a_stream_holds_back_is_neither_its_position_nor_committed_and_is_given_back() {
     let mut world = two_polls();
     assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
-    let token = world.reading.subscription.state(&a(0)).unwrap().token;
+    let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
     // The stream has given out offsets 0 and 1 of the four that it took.
-    let given = crate::machine::position::Position::after(Offset(2), LeaderEpoch(3));
-    world.reading.note_streamed(&a(0), token, given);
+    let given = Position::after(Offset(2), LeaderEpoch(3));
+    world.reading.note_streamed(&a(0), origin, given);
     assert_eq!(world.position(0), Some(2));
     assert_eq!(world.reading.committable()[&a(0)].offset, Offset(2));
     world.reading.give_back();

@@ -5,7 +5,7 @@ use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, ProducerId};
 
 use super::batches::{Spec, log};
-use super::world::{World, a, ms, nothing, records, refusal};
+use super::world::{ID, World, a, ms, nothing, records, refusal};
 use crate::ErrorKind;
 use crate::machine::fetcher::PartitionAnswer;
 use crate::machine::isolation::IsolationLevel;
@@ -88,6 +88,32 @@ fn a_first_batch_above_the_limit_that_comes_whole_is_handed_out() {
 }
 
 #[test]
+fn a_limit_of_nothing_fetches_one_batch_at_a_time() {
+    let mut world = World::reading(1, |settings| settings.limits.max_partition_bytes = 0);
+    world.fetch_and_deliver(vec![records(0, Spec::at(0).records(2).bytes())]);
+    world.now += ms(1000);
+    assert_eq!(world.fetch(), None, "one is parked");
+    assert_eq!(world.poll_offsets(), [0, 1]);
+    assert_eq!(world.fetched_offsets(), [(0, 2)]);
+}
+
+#[test]
+fn a_silent_broker_that_was_asked_for_everything_stops_no_other() {
+    let mut world = World::reading(1, |_| {});
+    assert_eq!(world.fetch().unwrap().max_bytes, 32 << 20);
+    world.reading.assign(vec![a(0), a(1), a(2)]);
+    world.metadata(ID, &[(1, 3), (2, 3), (3, 3)]);
+    world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))));
+    for node in [2, 3] {
+        let plan = world.reading.poll_fetch(world.now, NodeId(node), true).expect("its share is free");
+        assert_eq!(plan.max_bytes, 1 << 20, "no more than is enough, beside what the first may bring");
+    }
+    // The first broker's partition moves; what it was asked for is no longer wanted.
+    world.metadata(ID, &[(4, 4), (2, 3), (3, 3)]);
+    assert!(world.reading.poll_fetch(world.now, NodeId(4), true).is_some());
+}
+
+#[test]
 fn a_partition_that_an_incremental_answer_leaves_out_is_still_fetched() {
     let mut world = World::reading(2, |_| {});
     world.fetch_and_deliver(vec![nothing(0), nothing(1)]);
@@ -134,7 +160,7 @@ fn an_answer_that_was_under_way_during_a_revocation_is_dropped() {
     world.reading.assign(vec![a(1)]);
     // It comes back before the answer does, and starts where that was asked for: the group may know better by then.
     world.reading.assign(vec![a(0), a(1)]);
-    world.metadata(super::world::ID, &[(1, 3), (1, 3)]);
+    world.metadata(ID, &[(1, 3), (1, 3)]);
     world.answer_all(|_| Answer::OffsetAt(Some((Offset(0), LeaderEpoch(3)))));
     world.deliver(vec![records(0, Spec::at(0).records(3).bytes()), nothing(1)]);
     assert_eq!(world.poll().unwrap(), []);
@@ -273,7 +299,7 @@ fn what_is_fetched_stays_inside_the_budget_and_each_broker_has_its_share() {
         settings.limits.max_partition_bytes = 4000;
     });
     // Partition 1 moves to broker 2.
-    world.metadata(super::world::ID, &[(1, 3), (2, 4)]);
+    world.metadata(ID, &[(1, 3), (2, 4)]);
     assert_eq!(world.fetch().unwrap().max_bytes, 4000);
     let other = world.reading.poll_fetch(world.now, NodeId(2), true).unwrap();
     assert_eq!(other.max_bytes, 4000);

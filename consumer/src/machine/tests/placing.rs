@@ -5,7 +5,7 @@ use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicId};
 use super::batches::Spec;
 use super::world::{ID, World, a, ms, nothing, records, refusal};
 use crate::ErrorKind;
-use crate::machine::fetcher::PartitionAnswer;
+use crate::machine::fetcher::{FetchAnswer, PartitionAnswer};
 use crate::machine::partition::Question;
 use crate::machine::reading::SeekTo;
 use crate::machine::reset::OffsetReset;
@@ -94,16 +94,80 @@ fn an_offset_out_of_range_resets_by_policy() {
 fn out_of_range_at_a_follower_is_asked_again_at_the_leader() {
     let mut world = World::reading(1, |_| {});
     world.fetch_and_deliver(vec![PartitionAnswer { preferred_replica: Some(NodeId(2)), ..nothing(0) }]);
-    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(2)]);
+    assert_eq!(world.wanted_nodes(), [NodeId(2)]);
     world.reading.poll_fetch(world.now, NodeId(2), true).unwrap();
-    let answer = crate::machine::fetcher::FetchAnswer {
-        session_id: 3,
-        partitions: vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)],
-        ..Default::default()
-    };
+    let partitions = vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)];
+    let answer = FetchAnswer { session_id: 3, partitions, ..Default::default() };
     world.reading.handle_fetch(world.now, NodeId(2), answer, 0.5);
     assert_eq!(world.questions(), []);
-    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(1)]);
+    assert_eq!(world.wanted_nodes(), [NodeId(1)]);
+}
+
+#[test]
+fn a_follower_that_refuses_is_left_for_the_leader() {
+    for refused in [
+        refusal(0, ErrorCode::KAFKA_STORAGE_ERROR),
+        refusal(0, ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        refusal(0, ErrorCode::UNKNOWN_TOPIC_ID),
+    ] {
+        let mut world = World::reading(1, |_| {});
+        world.fetch_and_deliver(vec![PartitionAnswer { preferred_replica: Some(NodeId(2)), ..nothing(0) }]);
+        world.reading.poll_fetch(world.now, NodeId(2), true).unwrap();
+        let answer = FetchAnswer { session_id: 3, partitions: vec![refused], ..Default::default() };
+        world.reading.handle_fetch(world.now, NodeId(2), answer, 0.5);
+        assert_eq!(world.wanted_nodes(), [NodeId(1)]);
+    }
+}
+
+#[test]
+fn a_new_epoch_of_the_same_leader_ends_the_word_that_it_gave_before() {
+    let mut world = World::reading(1, |_| {});
+    world.fetch_and_deliver(vec![PartitionAnswer { preferred_replica: Some(NodeId(2)), ..nothing(0) }]);
+    assert_eq!(world.wanted_nodes(), [NodeId(2)]);
+    world.metadata(ID, &[(1, 4)]);
+    assert_eq!(world.wanted_nodes(), [NodeId(1)]);
+}
+
+#[test]
+fn out_of_range_behind_what_is_parked_is_asked_again_after_a_while() {
+    let mut world = World::reading(1, |_| {});
+    world.fetch_and_deliver(vec![records(0, Spec::at(0).records(10).bytes())]);
+    world.fetch_and_deliver(vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)]);
+    assert_eq!(world.fetch(), None, "at once it would be answered the same");
+    world.now += ms(100);
+    assert!(world.fetch().is_some());
+    world.deliver(vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)]);
+    assert_eq!(world.poll_offsets().len(), 10, "what is parked is good");
+    world.now += ms(100);
+    world.fetch_and_deliver(vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)]);
+    assert_eq!(world.questions()[0].question, Question::OffsetAt(NodeId(1), (-2).into()));
+}
+
+#[test]
+fn a_leader_older_than_the_position_does_not_make_it_start_anew() {
+    let committed = OffsetAndMetadata::after(Offset(100), LeaderEpoch(6));
+    let ahead = || {
+        let mut world = World::reading(1, |_| {});
+        world.reading.seek(&a(0), SeekTo::Offset(committed.clone())).unwrap();
+        // This leader of epoch 3 has not heard of its successor.
+        world.answer_all(|_| Answer::EpochEnd(None));
+        world.fetch_and_deliver(vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)]);
+        assert_eq!((world.questions(), world.position(0)), (vec![], Some(100)));
+        assert!(world.reading.take_metadata_wish(world.now));
+        world
+    };
+    let mut world = ahead();
+    world.metadata(ID, &[(2, 6)]);
+    world.answer_all(|_| Answer::EpochEnd(Some((LeaderEpoch(6), Offset(100)))));
+    world.now += ms(100);
+    assert!(world.reading.poll_fetch(world.now, NodeId(2), true).is_some());
+    assert_eq!(world.position(0), Some(100));
+
+    // A log that was restored has lost the epoch for good.
+    let mut world = ahead();
+    world.now += ms(60_000);
+    world.fetch_and_deliver(vec![refusal(0, ErrorCode::OFFSET_OUT_OF_RANGE)]);
+    assert_eq!(world.questions()[0].question, Question::OffsetAt(NodeId(1), (-2).into()));
 }
 
 #[test]
@@ -111,7 +175,7 @@ fn an_older_epoch_never_replaces_a_newer_leader() {
     let mut world = World::reading(1, |_| {});
     world.metadata(ID, &[(2, 5)]);
     world.metadata(ID, &[(1, 4)]);
-    assert_eq!(world.reading.fetcher.wanted_nodes(world.now, &world.reading.subscription), [NodeId(2)]);
+    assert_eq!(world.wanted_nodes(), [NodeId(2)]);
     let state = world.reading.subscription.state(&a(0)).unwrap();
     assert_eq!(state.leader_epoch, LeaderEpoch(5));
 }

@@ -100,6 +100,11 @@ impl World {
         }
     }
 
+    /// The brokers that there is something to fetch from.
+    pub(crate) fn wanted_nodes(&self) -> Vec<NodeId> {
+        self.reading.fetcher.wanted_nodes(self.now, &self.reading.subscription)
+    }
+
     pub(crate) fn fetch(&mut self) -> Option<FetchPlan> {
         self.reading.poll_fetch(self.now, NodeId(1), true)
     }
