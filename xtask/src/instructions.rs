@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::check::cargo;
-use crate::process;
 use crate::steps::Count;
+use crate::{process, workspace};
 
 /// The paths that `bench/instructions/src/main.rs` knows.
 const PATHS: [&str; 4] = ["encode", "enqueue", "enqueue-keyed", "deliver"];
@@ -62,7 +62,8 @@ fn per_record(folder: &Path, path: &str) -> Result<f64> {
 fn instructions(folder: &Path, path: &str, records: u64) -> Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    command.arg("target/release/instructions").args([path, &records.to_string()]).current_dir(folder);
+    command.arg(workspace::target(folder).join("release/instructions"));
+    command.args([path, &records.to_string()]).current_dir(folder);
     let outcome = process::quietly(&mut command, LIMIT).context("is valgrind installed?")?;
     collected(&outcome.lines).with_context(|| format!("callgrind told no count:\n{}", outcome.tail()))
 }
