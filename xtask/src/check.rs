@@ -15,6 +15,10 @@ use crate::{tidy, workspace};
 /// No part of a check takes longer.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
+/// Pages that are doc examples of a crate in another folder.
+const GUIDES: [(&str, &str); 2] =
+    [("docs/guide/connector.md", "courant-connect"), ("docs/guide/handlers.md", "courant-handlers")];
+
 /// Formatting, lints, house rules, and the tests of the crates that differ from `base`.
 pub(crate) fn run(root: &Path, base: Option<&str>) -> Result<()> {
     let mut steps = Steps::default();
@@ -116,7 +120,8 @@ fn default_base(root: &Path) -> Result<String> {
     Ok(head)
 }
 
-/// The package whose folder is the longest prefix of each file. The root package has every other Rust file.
+/// The package whose folder is the longest prefix of each file, or whose examples it holds. The root package has every
+/// other Rust file.
 pub(crate) fn crates_of(root: &Path, metadata: &Value, files: &[String]) -> Result<BTreeSet<String>> {
     let packages =
         metadata.get("packages").and_then(Value::as_array).context("cargo metadata lists no packages")?;
@@ -130,6 +135,9 @@ pub(crate) fn crates_of(root: &Path, metadata: &Value, files: &[String]) -> Resu
     }
     folders.sort_by_key(|(folder, _)| std::cmp::Reverse(folder.components().count()));
     let crate_of = |file: &String| {
+        if let Some((_, name)) = GUIDES.iter().find(|(page, _)| page == file) {
+            return Some((*name).to_owned());
+        }
         let (folder, name) = folders.iter().find(|(folder, _)| Path::new(file).starts_with(folder))?;
         // The benchmark is no part of the root package, in whose folder it lies.
         let built = !folder.as_os_str().is_empty()
@@ -161,6 +169,20 @@ mod tests {
         let crates = crates_of(Path::new("/ws"), &metadata, &files)?;
         assert_eq!(crates.into_iter().collect::<Vec<_>>(), ["courant", "courant-client"]);
         assert!(crates_of(Path::new("/ws"), &metadata, &files[2..])?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_page_of_the_guide_belongs_to_the_crate_that_compiles_it() -> Result<()> {
+        let metadata = json!({"packages": [{"name": "courant", "manifest_path": "/ws/Cargo.toml"}]});
+        let files = ["docs/guide/handlers.md", "docs/guide/connector.md", "docs/guide/other.md"];
+        let crates = crates_of(Path::new("/ws"), &metadata, &files.map(str::to_owned))?;
+        assert_eq!(crates.into_iter().collect::<Vec<_>>(), ["courant-connect", "courant-handlers"]);
+        for (page, name) in GUIDES {
+            let (folder, file) = (name.trim_start_matches("courant-"), format!("../../{page}"));
+            let guide = workspace::root()?.join(folder).join("src/guide.rs");
+            assert!(std::fs::read_to_string(guide)?.contains(&file), "{name} compiles {page}");
+        }
         Ok(())
     }
 }
