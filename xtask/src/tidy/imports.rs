@@ -51,12 +51,7 @@ const TABLE: &[Row] = &[
             "sim",
         ],
     ),
-    Row(
-        "connect-worker",
-        &[CLIENTS[0], CLIENTS[1], CLIENTS[2], CLIENTS[3], CLIENTS[4], CLIENTS[5], CLIENTS[6], "connect"],
-    ),
     Row("", ANYTHING_PUBLISHED),
-    Row("cli", ANYTHING_PUBLISHED),
     Row("testkit", ANYTHING_PUBLISHED),
     Row("xtask", ANYTHING_PUBLISHED),
 ];
@@ -135,7 +130,7 @@ fn foreign_problem(short: &str, for_tests: bool, dependency: &Value) -> Option<S
     let features = dependency.get("features").and_then(Value::as_array).into_iter().flatten();
     let picked = features.filter_map(Value::as_str).find(|feature| APPLICATION_FEATURES.contains(feature))?;
     // The mock is a program too, and a tool picks for itself.
-    let picks = matches!(short, "broker-mock" | "testkit" | "xtask" | "cli" | "connect-worker");
+    let picks = matches!(short, "broker-mock" | "testkit" | "xtask");
     (name == "tokio" && !picks).then(|| format!("asks tokio for `{picked}`, which the application picks"))
 }
 
