@@ -6,7 +6,7 @@
 //! | `tidy` | checks the house rules that the compiler does not know |
 //! | `check` | the three minutes before a commit |
 //! | `ci` | everything that `.ci/run` requires |
-//! | `soak` | what runs before an issue is closed |
+//! | `soak` | what runs before a release or a large claim |
 //! | `kafka` | starts and stops real Apache Kafka |
 //! | `interop` | foreign clients against the mock |
 //! | `planted` | proves that each planted defect fails its test |
@@ -59,7 +59,7 @@ enum Command {
     },
     /// Everything that must hold before a change lands
     Ci,
-    /// What runs before an issue is closed; every part unless some are named
+    /// What runs before a release or a large claim; every part unless some are named
     Soak {
         /// The parts to run
         parts: Vec<soak::Part>,

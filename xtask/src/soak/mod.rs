@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: what runs before an issue is closed, in parts of at most an hour.
+//! `cargo xtask soak`: what runs before a release or a large claim, in parts of at most an hour.
 //!
 //! | part | what it does |
 //! |---|---|

@@ -13,7 +13,7 @@
 //! | `manifests` | a reason stands beside each dependency |
 //! | `words` | no path of one machine in any file |
 //!
-//! Where the acceptance program measures the same thing, both count in the same way.
+//! Sizes are counted over lines, so that anybody can count them again without our tools.
 
 mod contracts;
 mod fences;

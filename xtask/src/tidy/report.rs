@@ -34,7 +34,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The middle and the ninth tenth of a set of sizes, counted as the acceptance program counts them.
+/// The middle and the ninth tenth of a set of sizes.
 pub(crate) fn percentiles(sizes: &mut [usize]) -> (usize, usize) {
     sizes.sort_unstable();
     let at = |index: usize| sizes.get(index).copied().unwrap_or(0);

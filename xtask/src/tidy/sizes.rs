@@ -1,7 +1,7 @@
 //! Functions of at most 70 lines, files of at most 800, inline test modules of at most 150.
 //!
-//! Counted over lines and not over the syntax tree, so that a function inside a macro counts too and the acceptance
-//! program comes to the same number. The code is formatted by rustfmt, so a body ends at the indentation it began at.
+//! Counted over lines and not over the syntax tree, so that a function inside a macro counts too. The code is formatted by
+//! rustfmt, so a body ends at the indentation it began at.
 
 use super::report::Violation;
 use super::source::{Source, is_cfg_test};

@@ -62,7 +62,7 @@ impl Source {
     }
 }
 
-/// The messages are written by `xtask codegen`; the acceptance program leaves the same folder out.
+/// The messages are written by `xtask codegen`: nobody reads them for their form.
 fn is_generated(path: &str) -> bool {
     path.contains("/messages/")
 }
