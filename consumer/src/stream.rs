@@ -16,7 +16,8 @@ use crate::record::ConsumerRecord;
 /// Records one by one; made by [`Consumer::stream`].
 ///
 /// It takes records from the consumer in slices and gives them out one at a time. What it has not given out counts as not
-/// handed out: positions and commits leave it aside, and dropping the stream gives it back.
+/// handed out: positions and commits leave it aside, and dropping the stream gives it back. So does a change of the
+/// assignment, which is told at the next call, and a seek or a pause of the partition.
 pub struct RecordStream<'a> {
     consumer: &'a mut Consumer,
     chunk: Option<Chunk>,
@@ -43,6 +44,15 @@ impl<'a> RecordStream<'a> {
     pub fn consumer(&mut self) -> &Consumer {
         self.note_progress();
         self.consumer
+    }
+
+    /// Gives back what it holds where the partition was put elsewhere, paused or taken away, or there is a change to tell.
+    fn let_go_if_disturbed(&mut self) {
+        let Some(chunk) = &self.chunk else { return };
+        let now = self.consumer.backing.now();
+        if !self.consumer.shared().reading().go_on_streaming(now, chunk.position) {
+            self.chunk = None;
+        }
     }
 
     fn note_progress(&self) {
@@ -82,6 +92,7 @@ impl Stream for RecordStream<'_> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
+            this.let_go_if_disturbed();
             if let Some(chunk) = &mut this.chunk {
                 if let Some(record) = chunk.next() {
                     return Poll::Ready(Some(Ok(record)));

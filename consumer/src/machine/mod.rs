@@ -6,6 +6,7 @@
 //! | `reset` | where to start without a valid offset |
 //! | `fetcher`, `fetch_session` | which broker is asked for what, and how much |
 //! | `buffer`, `stretch`, `isolation` | what is parked, whose turn it is, which records go out |
+//! | `streaming` | how far a stream has come in what it holds, and when it must let go of that |
 //! | `acks` | what is outstanding where each record is acknowledged, and so what may be committed |
 //! | `commit` | in which order offsets reach the coordinator |
 //! | `group`, `rebalance`, `election` | what the group gives and takes, what the application hears of it, how a leader divides |
@@ -28,6 +29,7 @@ pub(crate) mod reading;
 mod rebalance;
 pub(crate) mod reset;
 pub(crate) mod returning;
+mod streaming;
 pub(crate) mod stretch;
 pub(crate) mod subscription;
 

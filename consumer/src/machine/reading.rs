@@ -44,13 +44,13 @@ pub(crate) struct Reading {
     pub(crate) fetcher: Fetcher,
     pub(crate) commits: Commits,
     pub(crate) counts: Counts,
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     /// What the last poll handed out, with the origin of each partition, and how much memory it holds.
-    handed_out: Vec<(TopicPartition, Token, Position)>,
+    pub(super) handed_out: Vec<(TopicPartition, Token, Position)>,
     held_bytes: usize,
     polls: u64,
     /// Where a stream stands inside the records that it holds; the rest of them counts as not handed out.
-    streaming: Option<(TopicPartition, Token, Position)>,
+    pub(super) streaming: Option<(TopicPartition, Token, Position)>,
     wants_metadata: bool,
     next_refresh: Option<Instant>,
     refreshes: u32,
@@ -321,42 +321,6 @@ impl Reading {
     pub(crate) fn acknowledge_all(&mut self, slices: &[Slice]) -> u64 {
         let runs = slices.iter().flat_map(|slice| slice.runs().map(move |run| (slice, run)));
         runs.map(|(slice, run)| self.acknowledge(&slice.partition, run, slice.token)).sum()
-    }
-
-    /// A stream says how far it has come in the records that it holds, which were taken since `origin`.
-    pub(crate) fn note_streamed(&mut self, partition: &TopicPartition, origin: Token, position: Position) {
-        self.streaming = Some((partition.clone(), origin, position));
-    }
-
-    /// A stream has handed out everything that it held.
-    pub(crate) fn end_streamed(&mut self) {
-        self.streaming = None;
-    }
-
-    /// A stream gives back what it did not hand out: the partition goes on from there.
-    pub(crate) fn give_back(&mut self) {
-        let Some((partition, origin, position)) = self.streaming.take() else { return };
-        let new = self.subscription.new_token();
-        if let Some(state) = self.subscription.since_mut(&partition, origin) {
-            let position = state.capped(position);
-            let stage = match &state.stage {
-                Stage::Validate(_) if position.offset_epoch.is_some() => Stage::Validate(position),
-                // The application decides where to go on in another log. To a batch that cannot be read it comes again.
-                Stage::Failed { error, reported, .. }
-                    if matches!(error.kind(), ErrorKind::LogTruncated | ErrorKind::TopicRecreated) =>
-                {
-                    Stage::Failed { error: error.clone(), position: Some(position), reported: *reported }
-                }
-                _ => Stage::Fetching(position),
-            };
-            state.restart(new, stage);
-            if let Some(outstanding) = &mut state.outstanding {
-                outstanding.move_to(Some(position));
-            }
-            self.buffer.discard(&partition);
-            self.handed_out.retain(|(handed_out, _, _)| *handed_out != partition);
-            self.handed_out.push((partition, origin, position));
-        }
     }
 
     /// The application has finished these records of a partition, which were handed out under `token`. How many of them
