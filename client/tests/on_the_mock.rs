@@ -123,3 +123,17 @@ async fn answers_with_errors_and_cut_connections_are_survived() {
     kafka.cluster().coordinator(CoordinatorKind::Group, "billing", deadline).await.unwrap();
     assert_eq!(mock.faults_left(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_no_request_can_carry_is_refused_alone() {
+    let mock = mock();
+    let kafka = connect(&mock).await;
+    let deadline = kafka.world().now() + SECOND;
+    let endless = "x".repeat(40_000);
+    let error = kafka.cluster().topic(&endless, deadline).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Broker(ErrorCode::INVALID_TOPIC_EXCEPTION));
+    assert_eq!(kafka.world().now(), deadline - SECOND, "nobody has to be asked");
+    let lease = kafka.cluster().want_topics([&*endless]);
+    assert_eq!(kafka.cluster().topic("orders", deadline).await.unwrap().partitions.len(), 6);
+    drop(lease);
+}

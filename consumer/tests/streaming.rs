@@ -75,10 +75,10 @@ fn a_member_that_streams_lets_others_in_between_two_records() {
         }
         let kafka = connect(&cluster).await;
         let mut first = member(&kafka).start().await.unwrap();
+        let mut stream = first.stream();
+        let mut got = BTreeSet::from([next(&mut stream).await]);
         let mut second = member(&kafka).start().await.unwrap();
-        let mut got = BTreeSet::new();
-        let (mut stream, mut other) = (first.stream(), second.stream());
-        got.insert(next(&mut stream).await);
+        let mut other = second.stream();
         let started = kafka.world().now();
         let mut joined = None;
         // The first one takes its time for each record; what the second one has is there at once.

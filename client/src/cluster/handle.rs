@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use courant_protocol::api::Request;
+use courant_protocol::error_code::ErrorCode;
 use courant_protocol::types::{LeaderEpoch, NodeId, PartitionId, TopicName};
 use courant_runtime::watch;
 use courant_runtime::{Address, Task, World};
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 use super::coordinator::CoordinatorKind;
 use super::driver;
 use super::lease::TopicsLease;
-use super::machine::{MetadataMachine, MetadataOptions};
+use super::machine::{LONGEST_NAME, MetadataMachine, MetadataOptions};
 use super::metadata::{Metadata, Topic};
 use super::shared::{Shared, unknown_broker};
 use super::watch::{MetadataWatch, Watchers};
@@ -197,6 +198,11 @@ impl Cluster {
     }
 
     async fn find_topic(&self, name: &str, create: bool, deadline: Instant) -> Result<Arc<Topic>, Error> {
+        if name.len() > LONGEST_NAME {
+            let what = format!("a topic's name of {} bytes cannot be sent", name.len());
+            return Err(Error::new(ErrorKind::Broker(ErrorCode::INVALID_TOPIC_EXCEPTION), what)
+                .hinting("Kafka takes at most 249 characters"));
+        }
         let world = self.world();
         let started = world.now();
         let mut watch = self.watch();

@@ -32,6 +32,9 @@ pub(crate) struct MetadataOptions {
     pub(crate) rebootstrap_trigger: Duration,
 }
 
+/// The longest name of a topic, in bytes, that a request can carry. Kafka takes far shorter ones, and says so itself.
+pub(crate) const LONGEST_NAME: usize = i16::MAX.unsigned_abs() as usize;
+
 /// A request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
@@ -127,8 +130,9 @@ impl MetadataMachine {
 
     /// Keeps a topic in the answers until [`Self::release`]. `create` lets the broker create it if it does not exist.
     pub(crate) fn lease(&mut self, now: Instant, name: &str, create: bool) {
-        let wanted = self.want(now, name, create);
-        wanted.leases = wanted.leases.saturating_add(1);
+        if let Some(wanted) = self.want(now, name, create) {
+            wanted.leases = wanted.leases.saturating_add(1);
+        }
     }
 
     /// Keeps a topic in the answers for some minutes.
@@ -248,7 +252,11 @@ impl MetadataMachine {
         self.peers.failures()
     }
 
-    fn want(&mut self, now: Instant, name: &str, create: bool) -> &mut Wanted {
+    /// None for a name that no request can carry: all that are wanted share one.
+    fn want(&mut self, now: Instant, name: &str, create: bool) -> Option<&mut Wanted> {
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
         let known = self.wanted.contains_key(name);
         if !known {
             self.new.insert(TopicName::from(name));
@@ -263,7 +271,7 @@ impl MetadataMachine {
         });
         wanted.last_wanted = now;
         wanted.create |= create;
-        wanted
+        Some(wanted)
     }
 
     /// A request either creates topics or does not, so that while one is wanted that is to be created, those take turns with

@@ -8,7 +8,7 @@ mod metadata;
 mod peers;
 mod refresh;
 
-pub(crate) use self::metadata::{MetadataEvent, MetadataMachine, MetadataOptions, Question};
+pub(crate) use self::metadata::{LONGEST_NAME, MetadataEvent, MetadataMachine, MetadataOptions, Question};
 
 #[cfg(test)]
 mod tests;
