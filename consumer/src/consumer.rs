@@ -198,7 +198,7 @@ impl Consumer {
     /// came before (KIP-320).
     ///
     /// # Errors
-    /// [`ErrorKind::NotAssigned`] and [`ErrorKind::Closed`].
+    /// [`ErrorKind::NotAssigned`], [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] for a negative offset.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -224,7 +224,11 @@ impl Consumer {
         partition: impl Into<TopicPartition>,
         to: impl Into<OffsetAndMetadata>,
     ) -> Result<(), Error> {
-        self.seek_all([partition], SeekTo::Offset(to.into()))
+        let (partition, to) = (partition.into(), to.into());
+        if to.offset.0 < 0 {
+            return Err(Error::negative_offset(&partition, to.offset));
+        }
+        self.seek_all([partition], SeekTo::Offset(to))
     }
 
     /// Goes on at the first record of each partition.
@@ -368,7 +372,7 @@ impl Consumer {
     /// Commits these offsets, each that of the next record to read; see [`Record::next_offset`](crate::Record::next_offset).
     ///
     /// # Errors
-    /// As [`Consumer::commit`].
+    /// As [`Consumer::commit`], and [`ErrorKind::InvalidUse`] for a negative offset.
     ///
     /// # Cancel safety
     /// As [`Consumer::commit`].
@@ -392,7 +396,7 @@ impl Consumer {
     /// Begins to commit these offsets; as [`Consumer::commit_async`].
     ///
     /// # Errors
-    /// [`ErrorKind::NoGroup`] and [`ErrorKind::Closed`].
+    /// [`ErrorKind::NoGroup`], [`ErrorKind::Closed`], and [`ErrorKind::InvalidUse`] for a negative offset.
     pub fn commit_offsets_async<P, O>(
         &self,
         offsets: impl IntoIterator<Item = (P, O)>,
@@ -414,6 +418,9 @@ impl Consumer {
     fn begin_commit(&self, offsets: Offsets, persistence: Persistence) -> Result<Commit, Error> {
         if self.settings.group.is_none() {
             return Err(Error::no_group());
+        }
+        if let Some((partition, negative)) = offsets.iter().find(|(_, offset)| offset.offset.0 < 0) {
+            return Err(Error::negative_offset(partition, negative.offset));
         }
         let id = self.command(|reading| Ok(reading.commits.commit(offsets, persistence)))?;
         Ok(Commit { shared: Arc::clone(&self.shared), id })

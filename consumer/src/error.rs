@@ -196,6 +196,15 @@ impl Error {
             .hinting("give the builder a group, or set group.id")
     }
 
+    pub(crate) fn negative_offset(partition: &TopicPartition, offset: Offset) -> Self {
+        Self::new(ErrorKind::InvalidUse, "an offset is never negative")
+            .at(partition)
+            .at_offset(offset)
+            .hinting(
+                "seek_to_beginning and seek_to_end go to where a log begins and ends, whatever its offsets",
+            )
+    }
+
     pub(crate) fn mixed_assignment() -> Self {
         Self::new(ErrorKind::InvalidUse, "topics are subscribed to or partitions assigned by hand, not both")
     }

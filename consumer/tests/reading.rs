@@ -116,6 +116,27 @@ fn a_stream_gives_owned_records_and_gives_back_what_it_did_not_give_out() {
 }
 
 #[test]
+fn a_negative_offset_is_no_place() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(3).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+        for offset in [-1, -2, i64::MIN] {
+            for error in [
+                consumer.seek(("a", 0), offset).unwrap_err(),
+                consumer.commit_offsets([(("a", 0), offset)]).await.unwrap_err(),
+                consumer.commit_offsets_async([(("a", 0), offset)]).unwrap_err(),
+            ] {
+                assert_eq!((error.kind(), error.offset()), (ErrorKind::InvalidUse, Some(Offset(offset))));
+            }
+        }
+        assert_eq!(poll(&mut consumer).await.unwrap(), [0, 1, 2]);
+        assert_eq!(cluster.committed("g", "a", 0), None);
+    });
+}
+
+#[test]
 fn a_stream_before_a_batch_that_cannot_be_read_commits_and_keeps_what_it_gave_out_and_no_more() {
     run(async {
         let cluster = cluster(|builder| builder);
