@@ -272,6 +272,14 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    /// Whoever waits for a loop that has ended before its time would wait for ever.
+    fn drop(&mut self) {
+        self.shared.reading().end_untimely();
+        self.shared.wake_application();
+    }
+}
+
 /// Tells the application what no further attempt will mend.
 fn note_failure(reading: &mut Reading, error: Error) {
     if error.kind() == ErrorKind::Closed {

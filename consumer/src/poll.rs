@@ -265,7 +265,7 @@ impl Consumer {
         let now = self.backing.now();
         let (found, outcome) = ready!(self.shared.poll_until(cx, |reading| {
             if reading.is_closed() {
-                return Some((Ok(None), None));
+                return Some((reading.last_word().map(|()| None), None));
             }
             if reading.has_notice() && wanted != Wanted::Records {
                 // Records that are being gathered go out first.

@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use batches::Spec;
 use courant_broker_mock::{Fault, MockCluster};
-use courant_consumer::{Batch, CloseOptions, ConsumerInterceptor, Leave};
+use courant_consumer::{Batch, CloseOptions, ConsumerInterceptor, ErrorKind, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
 use futures_util::StreamExt;
@@ -337,4 +337,20 @@ fn leaving_that_is_dropped_goes_on() {
             leaving.consumer.close(ms(10_000)).await.unwrap();
         });
     }
+}
+
+#[test]
+fn a_consumer_whose_runtime_is_gone_says_so_once_and_hands_out_nothing_more() {
+    let mut consumer = run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        reader(&kafka).group("g").start().await.unwrap()
+    });
+    run(async {
+        let error = consumer.poll().await.unwrap_err();
+        assert_eq!((error.kind(), error.is_fatal()), (ErrorKind::Closed, true));
+        assert!(consumer.poll().await.unwrap().is_none());
+        assert_eq!(consumer.commit().await.unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(consumer.close(ms(1_000)).await.unwrap_err().kind(), ErrorKind::Closed);
+    });
 }

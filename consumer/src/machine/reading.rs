@@ -693,6 +693,21 @@ impl Reading {
         }
     }
 
+    /// What drives the consumer is gone although nobody closed it: the application is told so, once.
+    pub(crate) fn end_untimely(&mut self) {
+        if !matches!(self.end, End::Closed(_)) {
+            let error = Error::new(ErrorKind::Closed, "the task behind the consumer has ended")
+                .hinting("its runtime was shut down, or what it called panicked");
+            self.report = Some(error.clone());
+            self.end_with(Err(error));
+        }
+    }
+
+    /// What a poll says once the consumer is closed: nothing, unless that came untimely.
+    pub(crate) fn last_word(&mut self) -> Result<(), Error> {
+        self.report.take_if(|error| error.kind() == ErrorKind::Closed).map_or(Ok(()), Err)
+    }
+
     /// Nothing is left to wait for, or the time is over.
     pub(crate) fn finish_close(&mut self) {
         let late = || {
