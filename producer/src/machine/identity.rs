@@ -84,7 +84,7 @@ pub(crate) enum Verdict {
     Split,
     /// Send it again in a codec that more brokers know.
     Recode,
-    /// Send it again as it is. It was not written.
+    /// Send it again as it is. It was not written, unless the refusal names an offset.
     Retry,
     /// Send it again as it is. Whether it was written, nobody knows.
     RetryUnknown,

@@ -488,6 +488,9 @@ impl Sender {
             partition.acknowledge(&mut batch, node, answer.base_offset, answer.log_append_time);
             return self.recycle(batch);
         }
+        // A leader that appended the batch and lost its leadership before enough replicas had it refuses it with the
+        // offset that it gave it (Kafka's `DelayedProduce`); what was refused before it was appended has none.
+        batch.possibly_written |= answer.base_offset.is_some();
         let facts = Facts {
             code: answer.code,
             stamped: batch.stamp.is_some(),

@@ -106,7 +106,7 @@ const ROWS: &[Row] = &[
     Row {
         fits: |f| f.code.is_retriable(),
         verdict: Verdict::Retry,
-        reason: "Kafka's table calls it retriable: it passes, and nothing was written",
+        reason: "Kafka's table calls it retriable: it passes, and nothing was written unless the refusal names an offset",
     },
     Row {
         fits: |_| true,

@@ -326,3 +326,44 @@ fn a_refusal_says_nothing_of_an_earlier_attempt_unless_the_bytes_are_refused() {
         assert_eq!(scene.failure(0).possibly_written(), possibly_written, "{code}");
     }
 }
+
+/// A refusal by a leader that had appended the batch, and was none any more before its replicas had it.
+fn appended_and_lost(base_offset: i64) -> PartitionProduceResponse {
+    PartitionProduceResponse { base_offset, ..refused(LOST_LEADER) }
+}
+
+#[test]
+fn a_refusal_that_names_an_offset_leaves_the_batch_possibly_written() {
+    for (answer, possibly_written) in [(appended_and_lost(1), true), (refused(LOST_LEADER), false)] {
+        let mut scene = Scene::confirmed(SenderSettings { retries: 0, ..settings() }, 1);
+        scene.push(0, 10);
+        let request = scene.request().unwrap();
+        scene.answer(&request, |_| answer.clone());
+        assert_eq!(scene.failure(0).possibly_written(), possibly_written);
+        let Some(Delivered::Failed { undelivered, .. }) = scene.outcome(0) else { panic!("it has failed") };
+        assert_eq!(undelivered.is_none(), possibly_written, "it goes back only if it is in no log");
+    }
+}
+
+#[test]
+fn what_a_lost_leader_had_appended_behind_such_a_batch_is_not_sent_again_under_a_new_epoch() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 10);
+    let first = scene.request().unwrap();
+    scene.wait(60 * SECOND);
+    scene.push(0, 10);
+    let second = scene.request().unwrap();
+    scene.answer(&first, |_| appended_and_lost(1));
+    scene.answer(&second, |_| appended_and_lost(11));
+    scene.wait(60 * SECOND);
+    assert!(scene.failure(0).possibly_written());
+    let again = scene.request().unwrap();
+    assert_eq!(stamps(&again)[&0], (0, 11), "it keeps its sequence: both may be written");
+    scene.push(0, 5);
+    scene.answer(&again, |_| refused(GAP));
+    let next = scene.request().unwrap();
+    assert_eq!(stamps(&next)[&0], (1, 0));
+    scene.answer(&next, |_| ok(21));
+    assert!(scene.is_delivered(2), "what was never sent goes first under the new epoch");
+    assert!(scene.failure(1).possibly_written());
+}
