@@ -586,8 +586,12 @@ impl Driver {
         // While batches are open, the coarse clock that stamps their records is kept fresh.
         let tick =
             self.linger.is_lingering().map(|lingering| now + if lingering { CLOCK_TICK } else { SLOW_TICK });
+        // The link itself wakes nobody at the end of a throttle for what was not given to it.
         let connections = self.connections.values().filter_map(|connection| match connection {
-            Connection::Open { link, .. } => link.next_deadline(),
+            Connection::Open { link, .. } => {
+                let throttle = link.throttled_until().filter(|until| *until > now);
+                [link.next_deadline(), throttle].into_iter().flatten().min()
+            }
             Connection::Failed { until } => Some(*until).filter(|until| *until > now),
             Connection::Opening(_) => None,
         });

@@ -8,9 +8,10 @@ mod setup;
 use std::error::Error;
 use std::time::Duration;
 
-use courant_broker_mock::MockCluster;
+use courant_broker_mock::{Fault, MockCluster};
 use courant_client::Kafka;
 use courant_producer::{Producer, Record};
+use courant_protocol::api::ApiKey;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::record::{Batches, ReadOptions};
 use courant_protocol::types::{NodeId, TopicPartition};
@@ -39,6 +40,32 @@ fn a_seed_repeats_its_run() {
     let family = Family::new("cargo test -p courant-producer --test simulation a_seed_repeats_its_run");
     let trace = |seed| family.repeat(seed, |sim| run(sim, 120).map(|()| sim.trace_hash())).unwrap();
     assert_ne!(trace(3), trace(4));
+}
+
+/// Over this network nothing but its own timer wakes a producer that waits for the end of a throttle (KIP-219).
+#[test]
+fn what_waits_for_a_throttle_goes_out_when_it_ends() {
+    let command =
+        "cargo test -p courant-producer --test simulation what_waits_for_a_throttle_goes_out_when_it_ends";
+    Family::new(command).seeds(1).run(throttled).unwrap();
+}
+
+fn throttled(sim: &Sim) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let waited = sim.run(async {
+        let cluster = MockCluster::builder().topic("t", 1).world(sim.world("brokers")).build().unwrap();
+        sim.serve(cluster.transport());
+        let kafka = connect(sim.world("p"), cluster.bootstrap()).await;
+        let producer = Producer::builder(&kafka).start().await.unwrap();
+        cluster.inject(Fault::on(ApiKey::Produce).throttle(5000));
+        producer.send(Record::to("t").value("a")).await.unwrap();
+        let start = tokio::time::Instant::now();
+        producer.send(Record::to("t").value("b")).await.unwrap();
+        start.elapsed()
+    })?;
+    match waited {
+        waited if waited > 4 * SECOND && waited < 6 * SECOND => Ok(()),
+        waited => Err(format!("waited for {waited:?}").into()),
+    }
 }
 
 fn run(sim: &Sim, delivery_timeout_secs: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
