@@ -587,7 +587,7 @@ impl Sender {
         self.retry(now, number, batch, &answer.error(), true);
     }
 
-    fn split(&mut self, number: usize, batch: Batch, answer: &PartitionAnswer) {
+    fn split(&mut self, number: usize, mut batch: Batch, answer: &PartitionAnswer) {
         // A batch that was refused although it was no larger than the goal is cut in half instead (KIP-126).
         let size_bytes = batch.sealed.uncompressed_bytes();
         let goal = match size_bytes > self.settings.batch_size_bytes {
@@ -595,6 +595,11 @@ impl Sender {
             false => size_bytes.div_ceil(2),
         };
         let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if !batch.is_undecided() {
+            // It timed out on its way. Nobody waits for its parts, and without them its sequences are missing.
+            batch.possibly_written = false;
+            return partition.note_given_up(&batch);
+        }
         match batch.split(goal, self.settings.compression_level, &mut self.scratch) {
             Ok(parts) => {
                 self.counts.batches_split += 1;

@@ -367,3 +367,22 @@ fn what_a_lost_leader_had_appended_behind_such_a_batch_is_not_sent_again_under_a
     assert!(scene.is_delivered(2), "what was never sent goes first under the new epoch");
     assert!(scene.failure(1).possibly_written());
 }
+
+#[test]
+fn a_batch_that_is_too_large_and_was_given_up_on_its_way_leaves_a_gap_that_a_new_epoch_closes() {
+    let mut scene = Scene::confirmed(settings(), 1);
+    scene.push(0, 10);
+    let late = scene.request().unwrap();
+    scene.wait(60 * SECOND);
+    scene.push(0, 5);
+    let behind = scene.request().unwrap();
+    scene.wait(60 * SECOND);
+    assert!(scene.failure(0).possibly_written());
+    scene.answer(&behind, |_| refused(GAP));
+    scene.answer(&late, |_| refused(ErrorCode::MESSAGE_TOO_LARGE));
+    scene.wait(SECOND);
+    let restarted = scene.request().unwrap();
+    assert_eq!(stamps(&restarted)[&0], (1, 0), "the broker would wait for 1 to 10 for ever");
+    scene.answer(&restarted, |_| ok(1));
+    assert!(scene.is_delivered(1));
+}
