@@ -108,6 +108,8 @@ struct Repr {
     elapsed: Option<Duration>,
     hint: Option<String>,
     possibly_written: bool,
+    /// The reporter is of no further use, whatever the kind says.
+    fatal: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -135,6 +137,7 @@ impl Error {
     /// Whether the client (or producer, or consumer) that reported it is of no further use.
     pub fn is_fatal(&self) -> bool {
         match self.0.kind {
+            _ if self.0.fatal => true,
             ErrorKind::Authentication | ErrorKind::Config | ErrorKind::Closed | ErrorKind::Internal => true,
             ErrorKind::Broker(code) => {
                 matches!(code, ErrorCode::PRODUCER_FENCED | ErrorCode::FENCED_INSTANCE_ID)
@@ -190,6 +193,7 @@ impl Error {
             elapsed: None,
             hint: None,
             possibly_written: false,
+            fatal: false,
             source: None,
         }))
     }
@@ -251,6 +255,12 @@ impl Error {
     #[must_use]
     pub fn maybe_written(mut self, possibly: bool) -> Self {
         self.edit().possibly_written = possibly;
+        self
+    }
+
+    #[must_use]
+    pub fn maybe_fatal(mut self, fatal: bool) -> Self {
+        self.edit().fatal = fatal;
         self
     }
 
@@ -428,5 +438,7 @@ mod tests {
             assert_eq!((error.kind(), error.is_retriable(), error.code()), (kind, retriable, Some(code)));
         }
         assert!(Error::from_code(ErrorCode::PRODUCER_FENCED, "asked").is_fatal());
+        let refused = Error::from_code(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "asked");
+        assert!(!refused.is_fatal() && refused.maybe_fatal(true).is_fatal());
     }
 }

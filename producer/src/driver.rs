@@ -265,6 +265,11 @@ impl Driver {
         {
             tracing::warn!(target: TARGET, unsaid, "no producer id yet: {error}");
         }
+        if answer.as_ref().is_err_and(|error| !error.is_retriable()) {
+            // What is due waits for the id where it is open, and has to hear of it too.
+            let due: Vec<usize> = self.linger.poll_due(now).map(|(number, _)| number).collect();
+            due.into_iter().for_each(|number| self.take_open(number));
+        }
         self.sender.handle_identity(now, answer);
         true
     }

@@ -263,7 +263,8 @@ impl Producer {
             Some(error) if failures.records == 1 => Err(error),
             Some(error) => {
                 let what = format!("{} records were not delivered; the first error", failures.records);
-                Err(Error::new(error.kind(), what).maybe_written(error.possibly_written()).because(error))
+                let summary = Error::new(error.kind(), what).maybe_fatal(error.is_fatal());
+                Err(summary.maybe_written(error.possibly_written()).because(error))
             }
         }
     }

@@ -222,8 +222,9 @@ impl From<SendBatchError> for Error {
         let what = error.to_string();
         match error.failures.into_iter().next() {
             Some((_, first)) => {
-                let possibly_written = first.possibly_written();
-                Self::new(first.kind(), what).maybe_written(possibly_written).because(first)
+                let (possibly_written, fatal) = (first.possibly_written(), first.is_fatal());
+                let summary = Self::new(first.kind(), what).maybe_written(possibly_written);
+                summary.maybe_fatal(fatal).because(first)
             }
             None => Self::new(courant_client::ErrorKind::Internal, what),
         }

@@ -131,6 +131,11 @@ impl Partition {
         }
     }
 
+    /// Whether its queue does not go on without a producer id from the brokers.
+    pub(super) fn needs_identity(&self) -> bool {
+        self.producer.is_none() || matches!(self.continuity, Continuity::Broken(_))
+    }
+
     fn is_behind_gap(&self, batch: &Batch) -> bool {
         matches!(self.continuity, Continuity::Broken(gap) if gap <= batch.order)
     }

@@ -169,7 +169,12 @@ impl Sender {
         let Identity::Asked { attempts } = self.identity else { return };
         match answer {
             Ok(producer) => self.identity = Identity::Known(producer),
-            Err(error) if error.is_retriable() => {
+            // Permission may be given at any time, so that it is asked for again (Java: an abortable error). What waits for
+            // the id hears of it now.
+            Err(error) if error.is_retriable() || error.kind() == ErrorKind::Authorization => {
+                if !error.is_retriable() {
+                    self.give_up_what_needs_identity(&error);
+                }
                 let not_before = now + self.backoff(attempts + 1);
                 self.identity = Identity::Wanted { not_before, attempts: attempts + 1 };
             }
@@ -513,7 +518,7 @@ impl Sender {
             Verdict::RetryRestarted => self.retry_restarted(now, number, batch, answer),
             Verdict::Fail => self.fail(number, batch, answer.error(), answer),
             Verdict::FailAll => {
-                self.fail(number, batch, answer.error(), answer);
+                self.fail(number, batch, answer.error().maybe_fatal(true), answer);
                 self.refuse_everything(answer.error());
             }
         }

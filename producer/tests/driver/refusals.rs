@@ -106,3 +106,24 @@ fn a_topic_that_may_not_be_written() {
         assert_eq!(refused.record.as_deref(), Some(&record("x").timestamp(1)), "read back from its batch");
     });
 }
+
+#[test]
+fn a_producer_id_that_is_refused_for_a_while() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        let refuse =
+            Fault::on(ApiKey::InitProducerId).always().error(ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+        stage.cluster.inject(refuse);
+        let start = tokio::time::Instant::now();
+        for _ in 0..2 {
+            let refused = producer.send(record("x").timestamp(1)).await.unwrap_err();
+            assert_eq!((refused.kind(), refused.is_fatal()), (ErrorKind::Authorization, false), "{refused}");
+            assert_eq!(refused.record.as_deref(), Some(&record("x").timestamp(1)));
+        }
+        stage.cluster.clear_faults();
+        producer.send(record("allowed")).await.unwrap();
+        assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
+        assert_eq!(stage.values(0), ["allowed"]);
+    });
+}

@@ -54,7 +54,27 @@ impl Sender {
         lost
     }
 
+    /// Gives up what waits for a producer id. What has one goes on, and what is on its way waits for its answer.
+    pub(super) fn give_up_what_needs_identity(&mut self, error: &Error) {
+        for number in self.active.clone() {
+            let Some(partition) = self.partitions.get_mut(&number).filter(|p| p.needs_identity()) else {
+                continue;
+            };
+            for mut batch in std::mem::take(&mut partition.queue) {
+                partition.note_given_up(&batch);
+                let place = &partition.place;
+                let error = error.clone().at_partition(place.topic.clone(), place.partition);
+                let error = error.maybe_written(batch.possibly_written);
+                self.notices.push_back(failed(place, &batch, &error));
+                batch.fail(error, Vec::new());
+            }
+            self.after_answer(number);
+        }
+    }
+
+    /// Gives up everything that there is and that will come: the producer is of no further use.
     pub(super) fn refuse_everything(&mut self, error: Error) {
+        let error = error.maybe_fatal(true);
         self.give_up_all(&error);
         self.requests_by_node.clear();
         for partition in self.partitions.values_mut() {

@@ -218,7 +218,60 @@ fn without_permission_everything_fails_at_once() {
     scene.push(1, 1);
     for nth in 0..3 {
         assert_eq!(scene.failure(nth).kind(), ErrorKind::Authorization);
+        assert!(scene.failure(nth).is_fatal(), "batch {nth}");
     }
+}
+
+#[test]
+fn a_refused_producer_id_fails_what_waits_for_it_and_is_asked_for_again() {
+    let mut scene = Scene::new(settings(), 1);
+    scene.sender = Sender::new(settings(), scene.now, Rng::new(1, "test"));
+    scene.sender.handle_place(place(0));
+    scene.sender.handle_leader(0, Some(NODE), LeaderEpoch(0));
+    scene.push(0, 3);
+    assert!(scene.sender.poll_identity(scene.now));
+    let refused = Error::from_code(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "no producer id was given");
+    scene.sender.handle_identity(scene.now, Err(refused));
+    let error = scene.failure(0);
+    assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::Authorization, false));
+    assert!(!error.is_fatal(), "permission may be given");
+    scene.push(0, 3);
+    assert!(!scene.sender.poll_identity(scene.now), "not at once");
+    scene.wait(SECOND);
+    assert!(scene.sender.poll_identity(scene.now));
+    scene.sender.handle_identity(scene.now, Ok(producer(0)));
+    let request = scene.request().unwrap();
+    assert_eq!(stamps(&request)[&0], (0, 0));
+    scene.answer(&request, |_| ok(0));
+    assert!(scene.is_delivered(1));
+}
+
+/// Epochs were used up, so that the partition's batches wait for another id; another partition has what it needs.
+#[test]
+fn a_refused_producer_id_leaves_partitions_alone_that_have_one() {
+    let mut scene = Scene::new(settings(), 0);
+    scene.sender = Sender::new(settings(), scene.now, Rng::new(1, "test"));
+    for number in [0, 1] {
+        scene.sender.handle_place(place(number));
+        scene.sender.handle_leader(number, Some(NODE), LeaderEpoch(0));
+    }
+    assert!(scene.sender.poll_identity(scene.now));
+    scene.sender.handle_identity(scene.now, Ok(producer(i16::MAX)));
+    scene.push(0, 1);
+    scene.push(1, 1);
+    let request = scene.request().unwrap();
+    scene.answer(&request, |partition| match partition {
+        0 => refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        _ => ok(0),
+    });
+    assert!(scene.request().is_none());
+    assert!(scene.sender.poll_identity(scene.now));
+    let denied = Error::from_code(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "no producer id was given");
+    scene.push(1, 1);
+    scene.sender.handle_identity(scene.now, Err(denied));
+    assert_eq!(scene.failure(0).kind(), ErrorKind::Authorization);
+    let healthy = scene.request().unwrap();
+    assert_eq!(stamps(&healthy), BTreeMap::from([(1, (i16::MAX, 1))]));
 }
 
 #[test]
