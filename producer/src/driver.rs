@@ -252,9 +252,13 @@ impl Driver {
         self.taken = taken;
     }
 
+    /// Whether there is a record that a producer id would serve.
+    fn needs_identity(&self) -> bool {
+        !self.sender.is_idle() || !self.linger.is_empty()
+    }
+
     fn poll_identity(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let needed = !self.sender.is_idle() || !self.linger.is_empty();
-        if needed && self.identity.is_none() && self.sender.poll_identity(now) {
+        if self.needs_identity() && self.identity.is_none() && self.sender.poll_identity(now) {
             self.identity = Some(ask_identity(self.kafka.clone(), now + self.request_timeout));
         }
         let Some(asked) = &mut self.identity else { return false };
@@ -601,7 +605,7 @@ impl Driver {
             Connection::Opening(_) => None,
         });
         let slow = self.availability.as_ref().and_then(Availability::next_wake);
-        let (sender, linger) = (self.sender.next_wake(), self.linger.next_wake());
+        let (sender, linger) = (self.sender.next_wake(now, self.needs_identity()), self.linger.next_wake());
         let machines = [sender, linger, self.topics.next_wake(), slow, deadline, tick];
         machines.into_iter().flatten().chain(connections).min()
     }

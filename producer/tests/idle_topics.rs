@@ -1,13 +1,14 @@
-//! What topics cost that nothing is written to: no wake-up of the driver, and little memory.
+//! What it costs to do nothing: no wake-up of the driver, and little memory for topics that nothing is written to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use courant_broker_mock::MockCluster;
+use courant_broker_mock::{Fault, MockCluster};
 use courant_client::Kafka;
 use courant_producer::{Producer, Record};
+use courant_protocol::api::ApiKey;
 use courant_protocol::types::UnixMillis;
 use courant_runtime::{BoxFuture, Spawner, VirtualClock, World};
 
@@ -62,15 +63,18 @@ fn cost(topics: usize) -> Cost {
     Cost { wakes, held_bytes: -ended.bytes_current }
 }
 
-/// A producer that has written a few batches to each topic, some time ago.
-async fn written(topics: usize, wakes: &Wakes) -> (Kafka, MockCluster, Producer) {
-    let world = World::builder()
+fn world(wakes: &Wakes) -> World {
+    World::builder()
         .clock(Arc::new(VirtualClock::starting_at(UnixMillis(1_700_000_000_000))))
         .spawner(Arc::new(wakes.clone()))
         .seed(1)
         .blocking_inline()
-        .build();
-    let mut cluster = MockCluster::builder().world(world).request_log(0);
+        .build()
+}
+
+/// A producer that has written a few batches to each topic, some time ago.
+async fn written(topics: usize, wakes: &Wakes) -> (Kafka, MockCluster, Producer) {
+    let mut cluster = MockCluster::builder().world(world(wakes)).request_log(0);
     for n in 0..topics {
         cluster = cluster.topic(format!("topic-{n}"), 1);
     }
@@ -110,4 +114,37 @@ fn ten_thousand_idle_topics_wake_nobody_and_hold_two_kibibytes_each_at_most() {
         one.wakes
     );
     assert!((100..=2048).contains(&each), "{each} bytes for each topic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_nobody_uses_sleeps() {
+    let wakes = Wakes::default();
+    let cluster = MockCluster::builder().world(world(&wakes)).build().unwrap();
+    let kafka =
+        Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await.unwrap();
+    let producer = Producer::builder(&kafka).start().await.unwrap();
+    tokio::time::sleep(30 * SECOND).await;
+    assert!(wakes.count() < 10, "{} wake-ups in 30 s", wakes.count());
+    producer.close(SECOND).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_whose_broker_is_down_wakes_for_its_attempts_alone() {
+    let wakes = Wakes::default();
+    let cluster = MockCluster::builder().topic("t", 1).world(world(&wakes)).build().unwrap();
+    let kafka =
+        Kafka::builder().bootstrap(cluster.bootstrap()).world(cluster.world()).connect().await.unwrap();
+    let producer = Producer::builder(&kafka).start().await.unwrap();
+    producer.send(Record::to("t").value("a")).await.unwrap();
+    cluster.inject(Fault::on(ApiKey::Produce).silence());
+    let waiting = producer.enqueue(Record::to("t").value("b")).await.unwrap();
+    tokio::time::sleep(SECOND / 100).await;
+    let node = cluster.leader("t", 0).unwrap();
+    cluster.crash(node).unwrap();
+    let before = wakes.count();
+    tokio::time::sleep(30 * SECOND).await;
+    let count = wakes.count() - before;
+    assert!(count < 200, "{count} wake-ups in 30 s");
+    cluster.restart(node).unwrap();
+    waiting.await.unwrap();
 }

@@ -385,16 +385,17 @@ impl Sender {
         self.spare_buffers.pop()
     }
 
-    /// When something is to be done though nothing comes in.
-    pub(crate) fn next_wake(&self) -> Option<Instant> {
+    /// When something is to be done though nothing comes in; `needs_identity` says whether anything waits for a producer
+    /// id. What was due before `now` waits for something else, as a broker that is away, and that wakes by itself.
+    pub(crate) fn next_wake(&self, now: Instant, needs_identity: bool) -> Option<Instant> {
         let partitions = self.active.iter().filter_map(|number| self.partitions.get(number));
         let retries = partitions.filter(|p| !p.queue.is_empty()).filter_map(|partition| partition.retry_at);
         let identity = match &self.identity {
-            Identity::Wanted { not_before, .. } => Some(*not_before),
+            Identity::Wanted { not_before, .. } if needs_identity => Some((*not_before).max(now)),
             _ => None,
         };
         let search = self.leader_search.map(|(at, _)| at);
-        retries.chain(identity).chain(search).chain(self.next_expiry).min()
+        retries.chain(identity).chain(search).chain(self.next_expiry).filter(|at| *at >= now).min()
     }
 
     /// Whether every batch has had its outcome and no answer is awaited.

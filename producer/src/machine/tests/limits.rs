@@ -79,7 +79,7 @@ fn a_record_that_was_never_sent_times_out_as_not_written() {
     let mut scene = Scene::new(settings(), 1);
     scene.sender.handle_leader(0, None, LeaderEpoch(1));
     scene.push(0, 1);
-    assert_eq!(scene.sender.next_wake(), Some(scene.now + 120 * SECOND));
+    assert_eq!(scene.sender.next_wake(scene.now, true), Some(scene.now + 120 * SECOND));
     scene.wait(120 * SECOND - Duration::from_nanos(1));
     assert!(scene.outcome(0).is_none());
     scene.wait(Duration::from_nanos(1));
@@ -95,7 +95,7 @@ fn metadata_is_asked_for_while_a_partition_with_records_has_no_leader() {
     assert!(!scene.sender.poll_leader_search(scene.now, [1].into_iter()));
     assert!(scene.sender.poll_leader_search(scene.now, [0].into_iter()), "an open batch is due there");
     assert!(!scene.sender.poll_leader_search(scene.now, [0].into_iter()));
-    assert_eq!(scene.sender.next_wake(), Some(scene.now + SECOND / 10));
+    assert_eq!(scene.sender.next_wake(scene.now, true), Some(scene.now + SECOND / 10));
     scene.push(0, 1);
     scene.wait(SECOND / 10);
     assert!(scene.sender.poll_leader_search(scene.now, std::iter::empty()), "a queued one is");
@@ -111,7 +111,7 @@ fn a_retry_backs_off_and_a_new_leader_ends_the_wait() {
     let request = scene.request().unwrap();
     scene.answer(&request, |_| refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
     assert!(scene.request().is_none());
-    assert_eq!(scene.sender.next_wake(), Some(scene.now + SECOND / 10));
+    assert_eq!(scene.sender.next_wake(scene.now, true), Some(scene.now + SECOND / 10));
     scene.sender.handle_leader(0, Some(NodeId(2)), LeaderEpoch(1));
     assert!(scene.sender.poll_request(scene.now, NodeId(2)).is_some());
 }
