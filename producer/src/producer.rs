@@ -281,7 +281,7 @@ impl Producer {
         let Shared { backing, room, control, .. } = &*self.shared;
         match backing {
             Backing::Cluster(kafka) => {
-                control.close(Some(kafka.world().now() + timeout), room);
+                control.close(Some(kafka.world().deadline(timeout)), room);
                 control.ended().await
             }
             #[cfg(feature = "mock")]

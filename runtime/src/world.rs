@@ -69,9 +69,14 @@ impl World {
 
     /// A timer that is ready after `duration`.
     pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::until(self.deadline(duration))
+    }
+
+    /// When `timeout` from now is over.
+    pub fn deadline(&self, timeout: Duration) -> Instant {
         let now = self.now();
         // A sum beyond the clock's range means "never"; a century does as well.
-        Sleep::until(now.checked_add(duration).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400)))
+        now.checked_add(timeout).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400))
     }
 
     /// Runs `future` as a task of the caller's tokio runtime, or, from a thread without one, of the runtime in which this

@@ -204,3 +204,15 @@ fn a_record_of_a_split_batch_comes_back_from_its_part() {
         }
     });
 }
+
+#[test]
+fn a_close_without_a_limit_waits_for_everything() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.producer().await;
+        stage.cluster.inject(Fault::on(ApiKey::Produce).delay(20 * SECOND));
+        let delivery = producer.enqueue(record("a")).await.unwrap();
+        producer.close(Duration::MAX).await.unwrap();
+        assert!(delivery.now().unwrap().is_ok());
+    });
+}
