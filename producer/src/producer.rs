@@ -26,9 +26,10 @@ use crate::{DeliveryFuture, Partitioner, ProducerBuilder, ProducerMetrics, Recor
 
 /// Writes records to topics, in batches, in order and without duplicates.
 ///
-/// Cloning is cheap, and all clones are one producer. Records that one task enqueues one after the other for the same
-/// partition are written in that order, whatever fails and is retried in between; with `enable.idempotence` (the
-/// default) none is written twice.
+/// Cloning is cheap, and all clones are one producer. With `enable.idempotence` (the default), records that one task
+/// enqueues one after the other for the same partition are written in that order, whatever fails and is retried in
+/// between, and none is written twice. Without it (set to `false`, or given up for `acks` other than `all`), a retry may
+/// write a record twice, and behind later ones unless `max.in.flight.requests.per.connection` is 1.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -3,8 +3,9 @@ use courant_protocol::types::PartitionId;
 
 /// How records that name no partition of their own find one, written by a program; as Java's `Partitioner`.
 ///
-/// It is asked for each record, on the task that enqueues it, and must neither block nor panic. A record that is offered
-/// again, because its topic was not known or the buffer was full, is asked for again with what is known then.
+/// It is asked for each record, on the task that enqueues it, and must neither block nor panic. It is asked once the topic
+/// is known, and what it says stands while the record waits for buffer space. A record that came back, as from
+/// [`try_enqueue`](crate::Producer::try_enqueue), is asked for anew when it is offered again.
 ///
 /// ```
 /// use courant_producer::{CustomPartitioner, Partitioner, Unplaced};
@@ -32,8 +33,8 @@ pub trait CustomPartitioner: Send + Sync {
     fn partition(&self, record: &Unplaced<'_>) -> Option<PartitionId>;
 
     /// The record needs a new batch in the partition that was chosen for it, and may be sent elsewhere now: whoever fills
-    /// one batch at a time turns to the next partition here, as with Java's `onNewBatch` (KIP-480). It is asked again if
-    /// the record then has to wait for buffer space.
+    /// one batch at a time turns to the next partition here, as with Java's `onNewBatch` (KIP-480). What it says stands
+    /// while the record waits for buffer space.
     fn on_new_batch(&self, record: &Unplaced<'_>, chosen: PartitionId) -> PartitionId {
         let _ = record;
         chosen
