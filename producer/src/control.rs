@@ -20,6 +20,8 @@ pub(crate) struct Control {
     counts: Mutex<Counts>,
     nodes: Mutex<BTreeMap<NodeId, NodeMetrics>>,
     waits: Mutex<Waits>,
+    /// Whether anything more is accepted.
+    is_open: watch::Sender<bool>,
     ended: watch::Sender<Option<Result<(), Error>>>,
     task: tokio::sync::Mutex<Option<Task>>,
 }
@@ -67,6 +69,7 @@ impl Control {
             counts: Mutex::default(),
             nodes: Mutex::default(),
             waits: Mutex::default(),
+            is_open: watch::Sender::new(true),
             ended: watch::Sender::new(None),
             task: tokio::sync::Mutex::new(None),
         })
@@ -120,7 +123,14 @@ impl Control {
             (known, None) => known.unwrap_or(Closing::Abandoned),
         });
         drop(state);
+        self.is_open.send_replace(false);
         room.supplies.bell.ring();
+    }
+
+    /// Waits until the producer accepts nothing any more.
+    pub(crate) async fn closes(&self) {
+        let mut is_open = self.is_open.subscribe();
+        let _closed = is_open.wait_for(|is_open| !is_open).await;
     }
 
     pub(crate) fn closing(&self) -> Option<Closing> {

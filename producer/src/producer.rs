@@ -348,8 +348,12 @@ impl Producer {
         claim: &mut Claim,
     ) -> Result<(), Error> {
         match refusal {
-            Refusal::UnknownTopic => self.learn_topic(kafka, record.topic(), deadline).await,
-            Refusal::UnknownPartition(count) => self.learn_partition(kafka, record, count, deadline).await,
+            Refusal::UnknownTopic => {
+                self.unless_closed(record, self.learn_topic(kafka, record.topic(), deadline)).await
+            }
+            Refusal::UnknownPartition(count) => {
+                self.unless_closed(record, self.learn_partition(kafka, record, count, deadline)).await
+            }
             Refusal::NeedsBytes(bytes) => match self.wait_for_bytes(kafka, bytes, deadline).await {
                 Some(granted) => {
                     claim.permit = Some(granted);
@@ -360,6 +364,20 @@ impl Producer {
             },
             refusal => Err(refused(record, refusal)),
         }
+    }
+
+    /// Waits for what a record lacks, but no longer than the producer is open.
+    async fn unless_closed(
+        &self,
+        record: &Record,
+        learning: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let (mut learning, mut closed) = (pin!(learning), pin!(self.shared.control.closes()));
+        poll_fn(|cx| match learning.as_mut().poll(cx) {
+            Poll::Pending => closed.as_mut().poll(cx).map(|()| Err(refused(record, Refusal::Closed))),
+            learnt => learnt,
+        })
+        .await
     }
 
     pub(crate) async fn learn_topic(

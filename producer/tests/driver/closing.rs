@@ -1,7 +1,7 @@
 //! Flush, close and drop.
 use std::time::Duration;
 
-use courant_broker_mock::Fault;
+use courant_broker_mock::{Fault, MockClusterBuilder};
 use courant_client::ErrorKind;
 use courant_producer::{Codec, Record};
 use courant_protocol::api::ApiKey;
@@ -214,5 +214,39 @@ fn a_close_without_a_limit_waits_for_everything() {
         let delivery = producer.enqueue(record("a")).await.unwrap();
         producer.close(Duration::MAX).await.unwrap();
         assert!(delivery.now().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn who_waits_for_metadata_hears_that_the_producer_was_closed() {
+    play(|| async {
+        let build =
+            |cluster: MockClusterBuilder| cluster.topic("t", 3).config("auto.create.topics.enable", "false");
+        let stage = Stage::with(build).await;
+        let producer = stage.producer().await;
+        producer.send(record("a")).await.unwrap();
+        let nowhere = || Record::to("nowhere").value("x");
+        let no_partition = || Record::to("t").partition(7).value("x");
+        let mut batch = producer.send_batch([nowhere(), nowhere()]);
+        let start = tokio::time::Instant::now();
+        let close = async {
+            tokio::time::sleep(SECOND).await;
+            producer.close(SECOND).await.unwrap();
+        };
+        let (topic, partition, sent, batch, ()) = tokio::join!(
+            producer.enqueue(nowhere()),
+            producer.enqueue(no_partition()),
+            producer.send(nowhere()),
+            &mut batch,
+            close,
+        );
+        assert!(start.elapsed() < 3 * SECOND, "{:?}", start.elapsed());
+        let refusals = [(topic.unwrap_err(), nowhere()), (partition.unwrap_err(), no_partition())];
+        for (refused, record) in refusals.into_iter().chain([(sent.unwrap_err(), nowhere())]) {
+            assert_eq!(refused.kind(), ErrorKind::Closed, "{refused}");
+            assert_eq!(refused.record.as_deref(), Some(&record));
+        }
+        let failures = batch.unwrap_err().failures;
+        assert!(failures.len() == 2 && failures.iter().all(|(_, error)| error.kind() == ErrorKind::Closed));
     });
 }
