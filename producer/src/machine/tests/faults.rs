@@ -13,6 +13,8 @@ enum Fate {
     Refused,
     /// It waits at the broker while later ones are answered.
     TimedOutAfterApplying,
+    /// The broker has it, and is no leader any more before its replicas do.
+    RefusedAfterApplying,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -22,6 +24,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::CutBefore),
         1 => Just(Fate::Refused),
         1 => Just(Fate::TimedOutAfterApplying),
+        1 => Just(Fate::RefusedAfterApplying),
     ]
 }
 
@@ -53,6 +56,13 @@ fn exchange(scene: &mut Scene, broker: &mut ModelBroker, fate: Fate, at_a_time: 
                 let answer = broker.append(only_records(&request));
                 let code = ErrorCode(answer.error_code);
                 let answer = if code.is_ok() { refused(ErrorCode::REQUEST_TIMED_OUT) } else { answer };
+                scene.answer(&request, |_| answer.clone());
+            }
+            Fate::RefusedAfterApplying => {
+                let mut answer = broker.append(only_records(&request));
+                if ErrorCode(answer.error_code).is_ok() {
+                    answer.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+                }
                 scene.answer(&request, |_| answer.clone());
             }
         }
