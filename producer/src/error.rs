@@ -41,9 +41,9 @@ impl SendError {
         self.error.kind()
     }
 
-    /// Whether sending the record again may succeed.
+    /// Whether sending the record again may succeed. Where the topic was recreated it goes to the new one.
     pub fn is_retriable(&self) -> bool {
-        self.error.is_retriable()
+        self.error.is_retriable() || self.kind() == ErrorKind::TopicRecreated
     }
 
     /// Whether the producer is of no further use.

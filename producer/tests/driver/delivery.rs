@@ -282,6 +282,7 @@ fn a_topic_that_is_created_again_is_another_topic() {
         stage.cluster.create_topic("t", 2).unwrap();
         let error = producer.send(record("lost")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TopicRecreated, "{error}");
+        assert!(error.is_retriable(), "it may go to the new topic");
         let at = producer.send(record("new")).await.unwrap();
         assert_eq!(at.offset, Offset(0));
         assert_eq!(stage.values(0), ["new"]);
