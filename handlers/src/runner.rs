@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use courant_consumer::{Consumer, Event};
+use courant_runtime::Sleep;
 
 use crate::engine::{Engine, EngineSettings};
 use crate::error::{Error, ErrorKind};
@@ -22,6 +23,8 @@ use crate::machine::schedule::Wants;
 pub struct Runner<H: Handler> {
     consumer: Consumer,
     engine: Engine<H>,
+    /// Until when the consumer is not asked, after an error that it may have again at once.
+    rest: Option<Sleep>,
     /// Why it does not go on.
     stopped: Option<Error>,
 }
@@ -39,7 +42,7 @@ impl<H: Handler> Runner<H> {
         let (acks, world) = (consumer.acks()?, consumer.world());
         let mut engine = Engine::new(handler, settings, acks, world);
         engine.assign(consumer.assignment().len());
-        Ok(Self { engine, consumer, stopped: None })
+        Ok(Self { engine, consumer, rest: None, stopped: None })
     }
 
     /// Reads and handles records until something stops it. To end it in order, drop the future and call [`Runner::close`]; the
@@ -71,12 +74,21 @@ impl<H: Handler> Runner<H> {
 
     /// The next thing that happens.
     async fn turn(&mut self) -> Result<Turn, Error> {
-        let Self { consumer, engine, .. } = self;
+        let Self { consumer, engine, rest, .. } = self;
         while let Some((partition, held)) = engine.next_hold() {
             // One that went meanwhile is held by nobody.
             consumer.hold(&partition, held).ok();
         }
         let wants = engine.wants();
+        if let Some(until) = rest {
+            let worked = poll_fn(|cx| match engine.poll(cx, wants) {
+                Poll::Pending => Pin::new(&mut *until).poll(cx).map(Ok),
+                ended => ended,
+            });
+            let worked = worked.await;
+            *rest = None;
+            return worked.map(|()| Turn::Worked);
+        }
         match wants {
             Wants::Records => beside(consumer.next_event(), engine, wants).await,
             Wants::Changes => beside(consumer.next_change(), engine, wants).await,
@@ -93,6 +105,8 @@ impl<H: Handler> Runner<H> {
         let turn = turn.inspect_err(|error| {
             if error.is_fatal() {
                 self.stopped.get_or_insert(error.clone());
+            } else if self.engine.in_flight() > 0 {
+                self.rest = Some(self.consumer.world().sleep(REST));
             }
         })?;
         match turn {
@@ -201,6 +215,10 @@ async fn beside<H: Handler>(
     })
     .await
 }
+
+/// How long running calls have the thread to themselves after an error of the consumer: one whose partitions have all
+/// failed says so each time it is asked, and would leave them no time at all.
+const REST: Duration = Duration::from_millis(10);
 
 impl<H: Handler> fmt::Debug for Runner<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

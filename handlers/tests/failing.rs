@@ -12,6 +12,8 @@ use courant_consumer::Consumer;
 use courant_handlers::{Backoff, ErrorKind, Failure, Handlers};
 use courant_producer::Producer;
 use courant_protocol::api::ApiKey;
+use courant_protocol::record::Stamp;
+use courant_protocol::types::{LeaderEpoch, Offset};
 use tokio::time::{Instant, sleep};
 use world::{Seen, cluster, committed, connect, for_a_while, member, ms, run, write};
 
@@ -293,6 +295,42 @@ fn a_batch_that_cannot_be_read_is_told_and_passed_over_when_told_so_and_by_no_co
         assert!(for_a_while(&mut runner, ms(60_000)).await.is_none());
         assert_eq!(committed(&cluster, 0), 12);
         assert_eq!(seen.begun().len(), 12, "and nothing twice");
+    });
+}
+
+#[test]
+fn calls_go_on_though_no_partition_is_left_that_could_bring_a_record() {
+    run(async {
+        let cluster = cluster(|builder| builder.topic("b", 1));
+        let good = world::sealed(&[(None, "good"), (None, "good")]);
+        cluster.append_raw("b", 0, good.to_bytes(&Stamp::default())).unwrap();
+        let mut broken = good.to_bytes(&Stamp::default().at(Offset(2), LeaderEpoch(-1))).to_vec();
+        *broken.last_mut().unwrap() ^= 0xff;
+        cluster.append_raw("b", 0, broken.into()).unwrap();
+        let kafka = connect(&cluster).await;
+        let seen = Seen::default();
+        let consumer = Consumer::builder(&kafka).group("g").subscribe(["b"]).auto_offset_reset("earliest");
+        let mut runner = Handlers::new(consumer)
+            .for_each_per_partition(|record| {
+                let call = seen.begin(&record);
+                async move {
+                    sleep(ms(500)).await;
+                    call.end();
+                    Ok::<(), io::Error>(())
+                }
+            })
+            .await
+            .unwrap();
+
+        // It says so each time it is asked, and some ask it again and again.
+        for _ in 0..70 {
+            assert!(runner.run().await.unwrap_err().consumer().is_some());
+        }
+        assert_eq!((seen.ended(), seen.running()), (vec![(0, 0)], 1));
+        let error = runner.close(ms(10_000)).await.unwrap_err();
+        assert_eq!(error.consumer().unwrap().offset(), Some(Offset(2)));
+        assert_eq!(seen.ended(), [(0, 0), (0, 1)]);
+        assert_eq!(cluster.committed("g", "b", 0), Some(Offset(2)));
     });
 }
 
