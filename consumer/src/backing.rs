@@ -68,12 +68,12 @@ impl Backing {
     /// What a group has committed.
     pub(crate) async fn committed(
         &self,
-        settings: &ConsumerSettings,
         group: &str,
         partitions: &[TopicPartition],
         deadline: Instant,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
-        let stable = settings.isolation == crate::IsolationLevel::ReadCommitted;
+        // What an open transaction is about to commit is waited for, as in Java, whatever the consumer reads.
+        let stable = true;
         match self {
             Self::Cluster(kafka) => lookup::committed(kafka, group, partitions, stable, deadline).await,
             #[cfg(feature = "mock")]

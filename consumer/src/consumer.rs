@@ -439,7 +439,7 @@ impl Consumer {
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
         let group = self.settings.group.as_deref().ok_or_else(Error::no_group)?;
         let partitions: Vec<TopicPartition> = partitions.into_iter().map(Into::into).collect();
-        self.backing.committed(&self.settings, group, &partitions, self.deadline()).await
+        self.backing.committed(group, &partitions, self.deadline()).await
     }
 }
 

@@ -7,6 +7,7 @@ use courant_broker_mock::Fault;
 use courant_consumer::{Consumer, ErrorKind, OffsetAndMetadata};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
+use courant_protocol::messages::AnyRequest;
 use courant_protocol::types::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use world::{cluster, commits, connect, ms, poll, reader, run};
 
@@ -95,6 +96,27 @@ fn offsets_that_a_transaction_is_about_to_commit_are_waited_for() {
         cluster.inject(Fault::on(ApiKey::OffsetFetch).error(ErrorCode::UNSTABLE_OFFSET_COMMIT));
         let committed = consumer.committed([("a", 0)]).await.unwrap();
         assert_eq!(committed[&TopicPartition::new("a", 0)].clone().unwrap().offset, Offset(6));
+    });
+}
+
+#[test]
+fn only_stable_offsets_are_asked_for_whatever_is_read() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        cluster.append_raw("a", 0, Spec::at(0).records(10).bytes()).unwrap();
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).group("g").start().await.unwrap();
+        poll(&mut consumer).await.unwrap();
+        consumer.committed([("a", 0)]).await.unwrap();
+        let stable: Vec<bool> = cluster
+            .request_log()
+            .iter()
+            .filter_map(|logged| match &*logged.request {
+                AnyRequest::OffsetFetch(request) => Some(request.require_stable),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(stable, [true, true]);
     });
 }
 
