@@ -39,6 +39,8 @@ pub(crate) struct Driver {
     timer: Sleep,
     /// Until when the brokers' word that the fetch sessions have ended is waited for.
     sessions_until: Option<Instant>,
+    /// Until when the answer to a farewell is waited for that went out when time was over.
+    farewell_until: Option<Instant>,
     /// The connection over which this member joins.
     pub(crate) lane: TrafficClass,
     /// Whether a request waits on it.
@@ -62,6 +64,9 @@ enum Event {
 /// broker forgets a session that nobody uses.
 const SESSIONS_END: Duration = Duration::from_secs(1);
 
+/// The least that the farewell to the group has, where commits take all the time that there is.
+pub(crate) const FAREWELL: Duration = Duration::from_millis(500);
+
 /// How long an idle loop sleeps at most: a safeguard without cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -76,6 +81,7 @@ impl Driver {
             watch: kafka.cluster().watch(),
             lease: None,
             sessions_until: None,
+            farewell_until: None,
             lane: kafka.cluster().new_member_class(),
             lane_is_taken: false,
             timer: kafka.world().sleep_until(kafka.world().now()),
@@ -251,6 +257,9 @@ impl Driver {
         if !(reading.commits.is_idle() && reading.has_departed()) && now < deadline {
             return false;
         }
+        if !reading.has_departed() && now < *self.farewell_until.get_or_insert(now + FAREWELL) {
+            return false;
+        }
         let until = *self.sessions_until.get_or_insert(deadline.min(now + SESSIONS_END));
         for node in self.links.nodes() {
             if let Some(session) = reading.fetcher.closing(node) {
@@ -266,7 +275,11 @@ impl Driver {
     }
 
     fn next_deadline(&self, now: Instant) -> Instant {
-        let reading = self.shared.reading().next_deadline(now);
+        // Its times are over where only the farewell is left.
+        let reading = match self.farewell_until {
+            Some(until) => Some(until).filter(|until| now < *until),
+            None => self.shared.reading().next_deadline(now),
+        };
         let times = [reading, self.links.next_deadline(), self.sessions_until];
         times.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP)
     }

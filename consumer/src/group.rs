@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use courant_protocol::types::{ConsumerGroupMetadata, TopicName};
 
 use crate::consumer::{Consumer, late};
+use crate::driver::FAREWELL;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -166,12 +167,17 @@ impl Consumer {
             Leave::Leave => true,
             Leave::Remain => false,
         };
-        let leaving = Leaving { consumer: self, end: End::Close { deadline, farewell } };
+        // What comes before the farewell leaves time for it.
+        let is_member = self.shared.reading().group.as_ref().is_some_and(Group::is_subscribed);
+        let says_goodbye = farewell && is_member;
+        let spared = if says_goodbye { FAREWELL.min(options.timeout / 8) } else { Duration::ZERO };
+        let last = deadline.checked_sub(spared).unwrap_or(deadline);
+        let leaving = Leaving { consumer: self, end: End::Close { deadline: last, farewell } };
         if self.is_for_listener {
             // Its own end would be waited for.
             return Ok(());
         }
-        let told = self.tell_of_departure(deadline).await;
+        let told = self.tell_of_departure(last).await;
         drop(leaving);
         self.join(deadline).await.and(told)
     }

@@ -258,6 +258,47 @@ fn a_member_that_is_dropped_leaves_and_commits_nothing() {
 }
 
 #[test]
+fn offsets_of_topics_that_are_gone_hold_up_neither_a_rebalance_nor_the_end() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let eager = || member(&kafka).auto_commit(true).assignors([Assignor::Range]);
+        let mut stays = Seat::take(eager()).await;
+        stays.run(ms(4_000)).await;
+        let gone = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        cluster.inject(Fault::on(ApiKey::OffsetCommit).always().error(gone));
+        let mut comes = Seat::take(eager()).await;
+        together([&mut stays, &mut comes], ms(10_000)).await;
+        assert_eq!(stays.owns().len() + comes.owns().len(), 3);
+        assert!(!comes.owns().is_empty());
+
+        let started = kafka.world().now();
+        assert_eq!(stays.consumer.close(ms(30_000)).await.unwrap_err().code(), Some(gone));
+        assert!(kafka.world().now() < started + ms(2_000));
+        assert_eq!(requests_of(&cluster, ApiKey::LeaveGroup), 1);
+    });
+}
+
+#[test]
+fn a_member_whose_last_commit_takes_all_its_time_says_goodbye() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).auto_commit(true)).await;
+        seat.run(ms(4_000)).await;
+        let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+        cluster.inject(Fault::on(ApiKey::OffsetCommit).always().error(loading));
+        let started = kafka.world().now();
+        let error = seat.consumer.close(ms(4_000)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Client(courant_client::ErrorKind::Timeout));
+        assert!(kafka.world().now() <= started + ms(4_000));
+        assert_eq!(cluster.group("g").unwrap().members, []);
+    });
+}
+
+#[test]
 fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
     run(async {
         let cluster = cluster(|builder| builder);

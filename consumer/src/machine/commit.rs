@@ -29,11 +29,26 @@ pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
 pub(crate) enum Persistence {
     /// Until this moment.
     Until(Instant),
+    /// Until this moment, for partitions that go: those that the coordinator does not know are soon given up, so that a
+    /// deleted topic holds up neither a rebalance nor the end.
+    Parting(Instant),
     /// Once.
     Once,
     /// Once, by the timer of auto-commit; a failure is only traced.
     Auto,
 }
+
+impl Persistence {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(deadline) | Self::Parting(deadline) => Some(deadline),
+            Self::Once | Self::Auto => None,
+        }
+    }
+}
+
+/// How often a coordinator is told offsets of partitions that go and that it does not know; it may not have heard of them yet.
+const PARTING_ATTEMPTS: u32 = 4;
 
 /// A request for the driver to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +154,7 @@ impl Commits {
         let newest =
             pending.into_iter().find(|job| news.keys().any(|partition| job.offsets.contains_key(partition)));
         let says_all = |job: &&mut Job| {
-            matches!(job.persistence, Persistence::Until(_))
+            job.persistence.deadline().is_some()
                 && news.iter().all(|(partition, offset)| job.offsets.get(partition) == Some(offset))
         };
         if let Some(job) = newest.filter(says_all) {
@@ -149,7 +164,7 @@ impl Commits {
             job.callers.push(id);
             return id;
         }
-        self.commit(news, Persistence::Until(deadline))
+        self.commit(news, Persistence::Parting(deadline))
     }
 
     fn push(&mut self, callers: Vec<CommitId>, offsets: Offsets, persistence: Persistence) {
@@ -216,7 +231,7 @@ impl Commits {
     pub(crate) fn commit_finished(&mut self, finished: Offsets, deadline: Instant) {
         let news = self.news(finished);
         if !news.is_empty() {
-            self.push(Vec::new(), news, Persistence::Until(deadline));
+            self.push(Vec::new(), news, Persistence::Parting(deadline));
         }
     }
 
@@ -254,10 +269,7 @@ impl Commits {
         }
         let mut job = self.queue.pop_front()?;
         job.attempts += 1;
-        let deadline = match job.persistence {
-            Persistence::Until(deadline) => Some(deadline),
-            Persistence::Once | Persistence::Auto => None,
-        };
+        let deadline = job.persistence.deadline();
         let request = CommitRequest { offsets: job.offsets.clone(), deadline, member: None };
         self.in_flight = Some(job);
         Some(request)
@@ -280,7 +292,9 @@ impl Commits {
         };
         match (error, job.persistence) {
             (None, _) => self.finish(job, &Ok(())),
-            (Some(error), Persistence::Until(deadline)) if retries(&error) && now < deadline => {
+            (Some(error), Persistence::Until(deadline) | Persistence::Parting(deadline))
+                if retries(&error) && now < deadline =>
+            {
                 job.not_before = Some(now + self.backoff.delay(job.attempts.saturating_sub(1), jitter));
                 self.queue.push_front(job);
             }
@@ -294,11 +308,12 @@ impl Commits {
         }
     }
 
-    /// Notes what was taken, leaves in the job what was not; the worst error of the rest.
+    /// Notes what was taken and gives up what is gone, leaves in the job what is neither; the worst error of the rest.
     fn settle(&mut self, job: &mut Job, codes: &BTreeMap<TopicPartition, ErrorCode>) -> Option<Error> {
         let mut worst: Option<Error> = None;
         let offsets = std::mem::take(&mut job.offsets);
         let mut taken = Offsets::new();
+        let parts = matches!(job.persistence, Persistence::Parting(_)) && job.attempts >= PARTING_ATTEMPTS;
         for (partition, offset) in offsets {
             let error = match codes.get(&partition) {
                 Some(&ErrorCode::NONE) => {
@@ -317,6 +332,11 @@ impl Commits {
                 )
                 .at(&partition),
             };
+            if parts && is_unknown(&error) {
+                tracing::warn!(target: "courant::consumer", %error, "an offset is given up");
+                job.refused = Some(error);
+                continue;
+            }
             if worst.as_ref().is_none_or(|before| retries(before) && !retries(&error)) {
                 worst = Some(error);
             }
@@ -353,8 +373,8 @@ impl Commits {
     }
 
     /// Fails the queued ones whose time is over.
-    fn expire(&mut self, now: Instant) {
-        let late = |job: &Job| matches!(job.persistence, Persistence::Until(deadline) if deadline <= now);
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let late = |job: &Job| job.persistence.deadline().is_some_and(|deadline| deadline <= now);
         while self.queue.front().is_some_and(late) {
             let Some(job) = self.queue.pop_front() else { break };
             let late = courant_client::Error::new(
@@ -389,10 +409,7 @@ impl Commits {
         let auto = self.auto.as_ref().map(|auto| auto.due);
         let front = self.queue.front().filter(|_| self.in_flight.is_none());
         let retry = front.and_then(|job| job.not_before).filter(|_| !self.held);
-        let late = front.and_then(|job| match job.persistence {
-            Persistence::Until(deadline) => Some(deadline),
-            Persistence::Once | Persistence::Auto => None,
-        });
+        let late = front.and_then(|job| job.persistence.deadline());
         [auto, retry, late].into_iter().flatten().min()
     }
 
@@ -413,6 +430,11 @@ fn retries(error: &Error) -> bool {
     error.is_retriable()
         || error.code() == Some(ErrorCode::UNKNOWN_TOPIC_ID)
         || error.kind() == crate::ErrorKind::RebalanceInProgress
+}
+
+/// Whether the coordinator has no such partition.
+fn is_unknown(error: &Error) -> bool {
+    [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID].map(Some).contains(&error.code())
 }
 
 #[cfg(test)]
@@ -485,6 +507,28 @@ mod tests {
         codes.insert(TopicPartition::new("b", 0), ErrorCode::NONE);
         commits.handle_answer(now, Ok(codes), 0.5);
         assert_eq!(commits.poll_request(now + 100 * MS).unwrap().offsets, at(1));
+    }
+
+    #[test]
+    fn of_partitions_that_go_a_deleted_one_is_given_up_and_the_others_are_tried_on() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let b = Offsets::from([(TopicPartition::new("b", 0), OffsetAndMetadata::new(9))]);
+        commits.commit_finished(at(1).into_iter().chain(b.clone()).collect(), now + 60_000 * MS);
+        for attempt in 1..=4 {
+            let request = commits.poll_request(now + attempt * 1000 * MS).unwrap();
+            assert_eq!(request.offsets.len(), 2, "in attempt {attempt}");
+            let mut codes = code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).unwrap();
+            codes.insert(TopicPartition::new("b", 0), ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+            commits.handle_answer(now + attempt * 1000 * MS, Ok(codes), 0.5);
+        }
+        assert_eq!(commits.poll_request(now + 6000 * MS).unwrap().offsets, b);
+        commits.handle_answer(
+            now + 6000 * MS,
+            Ok(BTreeMap::from([(TopicPartition::new("b", 0), ErrorCode::NONE)])),
+            0.5,
+        );
+        assert!(commits.is_idle());
     }
 
     #[test]

@@ -225,6 +225,8 @@ impl Reading {
                 MembershipEvent::Fatal(error) => self.handle_refusal(error),
             }
         }
+        // What is late is told so, and not as a member's that has left.
+        self.commits.expire(now);
         let idle = self.commits.is_idle();
         let Some(group) = &mut self.group else { return };
         if group.letting_go.is_some_and(|until| idle || until <= now) {
