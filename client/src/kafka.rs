@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use courant_runtime::World;
+use courant_runtime::{World, moment_after};
 
 use crate::cluster::Cluster;
 use crate::config::{COMMON, CommonSettings, ConfigError, Properties};
@@ -72,7 +72,7 @@ impl Kafka {
     /// When the future is dropped the connections end by themselves, without anybody waiting for it.
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
         let now = self.world().now();
-        let deadline = now.checked_add(timeout).unwrap_or(now + FAR);
+        let deadline = moment_after(now, timeout);
         if self.cluster.close(deadline).await {
             return Ok(());
         }
@@ -209,7 +209,7 @@ impl KafkaBuilder {
         let world = self.world.unwrap_or_else(World::tokio);
         let timeout = self.connect_timeout.unwrap_or_else(|| default_timeout(settings.bootstrap.len()));
         let started = world.now();
-        let deadline = started.checked_add(timeout).unwrap_or(started + FAR);
+        let deadline = moment_after(started, timeout);
         let cluster = Cluster::start(world, settings);
         match first_answer(&cluster, started, deadline).await {
             Ok(()) => Ok(Kafka { cluster }),
@@ -278,6 +278,3 @@ fn nobody(cluster: &Cluster, elapsed: Duration) -> Error {
 fn default_timeout(addresses: usize) -> Duration {
     Duration::from_secs(10).saturating_mul(u32::try_from(addresses.clamp(1, 3)).unwrap_or(3))
 }
-
-/// As good as never: a century.
-const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -13,6 +13,7 @@ use courant_protocol::messages::{
     HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, MetadataRequest, SyncGroupResponse,
 };
 use courant_protocol::types::{ConsumerGroupMetadata, NodeId, TopicName, TopicPartition};
+use courant_runtime::moment_after;
 
 use crate::config::ConsumerSettings;
 use crate::error::{Error, ErrorKind};
@@ -115,7 +116,7 @@ pub(crate) fn membership(
 ) -> Call {
     let (kafka, target) = (kafka.clone(), Target::Coordinator(CoordinatorKind::Group, group.to_owned()));
     let options = |timeout: Duration, class: Option<TrafficClass>| {
-        let deadline = now.checked_add(timeout).unwrap_or(now);
+        let deadline = moment_after(now, timeout);
         CallOptions { class, request_timeout: Some(timeout), ..CallOptions::until(deadline) }
     };
     match request {

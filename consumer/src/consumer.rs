@@ -11,7 +11,7 @@ use courant_client::Kafka;
 use courant_client::config::CommonSettings;
 use courant_protocol::compression::CompressionScratch;
 use courant_protocol::types::{Offset, TopicPartition, UnixMillis};
-use courant_runtime::{Task, World};
+use courant_runtime::{Task, World, moment_after};
 
 use crate::backing::Backing;
 use crate::builder::ConsumerBuilder;
@@ -550,7 +550,7 @@ impl Consumer {
 
     pub(crate) fn deadline(&self) -> Instant {
         let now = self.backing.now();
-        now.checked_add(api_timeout(self.backing.settings(), &self.settings)).unwrap_or(now)
+        moment_after(now, api_timeout(self.backing.settings(), &self.settings))
     }
 }
 
@@ -598,7 +598,7 @@ impl Drop for Consumer {
             return;
         }
         let now = self.backing.now();
-        let deadline = now.checked_add(self.backing.settings().request_timeout).unwrap_or(now);
+        let deadline = moment_after(now, self.backing.settings().request_timeout);
         self.shared.reading().abandon(deadline, self.leaves_by_default());
         self.shared.kick_driver();
         #[cfg(feature = "mock")]

@@ -4,6 +4,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use courant_protocol::types::{ConsumerGroupMetadata, TopicName};
+use courant_runtime::moment_after;
 
 use crate::consumer::{Consumer, late};
 use crate::driver::FAREWELL;
@@ -161,7 +162,7 @@ impl Consumer {
     /// As [`Consumer::close`].
     pub async fn close_with(&self, options: CloseOptions) -> Result<(), Error> {
         let now = self.backing.now();
-        let deadline = now.checked_add(options.timeout).unwrap_or(now);
+        let deadline = moment_after(now, options.timeout);
         let farewell = match options.leave {
             Leave::Default => self.leaves_by_default(),
             Leave::Leave => true,

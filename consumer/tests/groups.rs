@@ -299,6 +299,20 @@ fn a_member_whose_last_commit_takes_all_its_time_says_goodbye() {
 }
 
 #[test]
+fn closing_without_a_limit_is_not_closing_without_time() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka).auto_commit(true)).await;
+        seat.run(ms(4_000)).await;
+        seat.consumer.close(std::time::Duration::MAX).await.unwrap();
+        assert_eq!(cluster.committed("g", "a", 2), Some(10.into()));
+        assert_eq!(cluster.group("g").unwrap().members, []);
+    });
+}
+
+#[test]
 fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
     run(async {
         let cluster = cluster(|builder| builder);

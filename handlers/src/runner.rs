@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use courant_consumer::{Consumer, Event};
-use courant_runtime::Sleep;
+use courant_runtime::{Sleep, moment_after};
 
 use crate::engine::{Engine, EngineSettings};
 use crate::error::{Error, ErrorKind};
@@ -132,7 +132,7 @@ impl<H: Handler> Runner<H> {
     /// was not committed is handled again.
     pub async fn close(&mut self, timeout: Duration) -> Result<(), Error> {
         let world = self.consumer.world();
-        let deadline = world.now().checked_add(timeout).unwrap_or_else(|| world.now());
+        let deadline = moment_after(world.now(), timeout);
         self.engine.close();
         let failed = self.drain(timeout - timeout / 4).await;
         let left = self.engine.abandon();

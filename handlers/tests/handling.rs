@@ -6,10 +6,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use courant_client::codec::Utf8;
 use courant_consumer::Consumer;
 use courant_handlers::{ErrorKind, Failure, Handlers};
+use futures_util::future::join;
 use tokio::time::sleep;
 use world::{Seen, cluster, committed, connect, fill, for_a_while, member, ms, run, write};
 
@@ -362,6 +364,37 @@ fn a_dropped_runner_drops_its_calls_and_repeats_what_was_not_committed() {
         let mut runner = settings.for_each_per_partition(handler).await.unwrap();
         assert!(for_a_while(&mut runner, ms(30_000)).await.is_none());
         assert_eq!((0..3).map(|partition| committed(&cluster, partition)).collect::<Vec<_>>(), [5, 5, 5]);
+    });
+}
+
+#[test]
+fn what_has_no_limit_is_not_over_at_once() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        fill(&cluster, 1);
+        let kafka = connect(&cluster).await;
+        let seen = Seen::default();
+        let handler = |record| {
+            let call = seen.begin(&record);
+            async move {
+                sleep(ms(20_000)).await;
+                call.end();
+                Ok::<(), io::Error>(())
+            }
+        };
+        let endless = Handlers::new(member(&kafka)).drain_timeout(Duration::MAX).slow_after(Duration::MAX);
+        let mut runner = endless.clone().for_each_per_key(3, handler).await.unwrap();
+        assert!(for_a_while(&mut runner, ms(10_000)).await.is_none());
+        let mut second = endless.for_each_per_key(3, handler).await.unwrap();
+        let both = join(for_a_while(&mut runner, ms(20_000)), for_a_while(&mut second, ms(20_000)));
+        assert!(matches!(both.await, (None, None)));
+        assert_eq!(seen.ended().len(), 3, "calls of revoked partitions are waited for");
+        fill(&cluster, 1);
+        let both = join(for_a_while(&mut runner, ms(5_000)), for_a_while(&mut second, ms(5_000)));
+        assert!(matches!(both.await, (None, None)));
+        runner.close(Duration::MAX).await.unwrap();
+        second.close(Duration::MAX).await.unwrap();
+        assert_eq!((seen.ended().len(), seen.begun().len()), (6, 6));
     });
 }
 

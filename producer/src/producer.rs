@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use courant_client::{Error, ErrorKind, Kafka};
 use courant_protocol::compression::Codec;
+use courant_runtime::moment_after;
 
 use crate::accepting::{EnqueueFuture, SendFuture};
 use crate::append::{Claim, Flush, Moment, Permit, Refusal, Room, RoomOptions};
@@ -282,7 +283,7 @@ impl Producer {
         let Shared { backing, room, control, .. } = &*self.shared;
         match backing {
             Backing::Cluster(kafka) => {
-                control.close(Some(kafka.world().deadline(timeout)), room);
+                control.close(Some(moment_after(kafka.world().now(), timeout)), room);
                 control.ended().await
             }
             #[cfg(feature = "mock")]

@@ -26,6 +26,20 @@ pub fn is_inside_runtime() -> bool {
     tokio::runtime::Handle::try_current().is_ok()
 }
 
+/// The moment that lies `wait` after `now`; where no clock goes so far, one that is as good as never, a century away.
+///
+/// ```
+/// use courant_runtime::moment_after;
+/// use std::time::{Duration, Instant};
+///
+/// let now = Instant::now();
+/// assert_eq!(moment_after(now, Duration::from_secs(5)), now + Duration::from_secs(5));
+/// assert!(moment_after(now, Duration::MAX) > now + Duration::from_secs(86_400));
+/// ```
+pub fn moment_after(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400))
+}
+
 /// The machine's clock.
 ///
 /// Inside a tokio runtime whose clock is paused (which only tests can do) `now` follows the paused clock, as the timers do.

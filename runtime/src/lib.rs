@@ -36,7 +36,7 @@ pub mod watch;
 mod world;
 
 pub use address::{Address, AddressError};
-pub use clock::{Clock, SystemClock, VirtualClock, is_inside_runtime};
+pub use clock::{Clock, SystemClock, VirtualClock, is_inside_runtime, moment_after};
 pub use rng::Rng;
 pub use sleep::Sleep;
 pub use task::{BlockingTask, Spawner, Task, TaskError};

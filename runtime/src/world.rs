@@ -2,6 +2,7 @@
 use crate::tcp::Tcp;
 use crate::{
     Address, BlockingTask, BoxFuture, Clock, Duplex, Rng, Sleep, Spawner, SystemClock, Task, Transport,
+    moment_after,
 };
 use courant_protocol::types::UnixMillis;
 use std::collections::BTreeMap;
@@ -69,14 +70,7 @@ impl World {
 
     /// A timer that is ready after `duration`.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::until(self.deadline(duration))
-    }
-
-    /// When `timeout` from now is over.
-    pub fn deadline(&self, timeout: Duration) -> Instant {
-        let now = self.now();
-        // A sum beyond the clock's range means "never"; a century does as well.
-        now.checked_add(timeout).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400))
+        Sleep::until(moment_after(self.now(), duration))
     }
 
     /// Runs `future` as a task of the caller's tokio runtime, or, from a thread without one, of the runtime in which this

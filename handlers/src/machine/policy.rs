@@ -2,6 +2,7 @@
 use std::time::{Duration, Instant};
 
 use courant_client::retry::Backoff;
+use courant_runtime::moment_after;
 
 /// How often and when a record is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +47,6 @@ impl RetryRules {
         if attempts >= self.attempts {
             return None;
         }
-        now.checked_add(self.backoff.delay(attempts.saturating_sub(1), jitter))
+        Some(moment_after(now, self.backoff.delay(attempts.saturating_sub(1), jitter)))
     }
 }

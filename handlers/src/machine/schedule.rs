@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use courant_protocol::types::{Offset, TopicPartition};
+use courant_runtime::moment_after;
 
 use super::lanes::{LaneKey, Lanes, RecordId};
 use super::policy::{LastResort, Rules};
@@ -247,7 +248,7 @@ impl<R> Schedule<R> {
     /// These partitions go, but not before their running handlers have returned, or time is up. What waits is dropped.
     pub(crate) fn handle_revoked(&mut self, now: Instant, partitions: &[TopicPartition]) {
         self.end(partitions);
-        self.drain_until = Some(now.checked_add(self.rules.drain_timeout).unwrap_or(now));
+        self.drain_until = Some(moment_after(now, self.rules.drain_timeout));
     }
 
     /// These partitions are gone, and perhaps read by others already: nothing of them goes on. Gives what is to be cancelled.
@@ -336,12 +337,12 @@ impl<R> Schedule<R> {
             return None;
         }
         let id = self.lanes.take_ready()?;
-        let slow_at = now.checked_add(self.rules.slow_after);
+        let slow_at = moment_after(now, self.rules.slow_after);
         let entry = self.entry_mut(id)?;
         entry.attempts = entry.attempts.saturating_add(1);
-        entry.stage = Stage::Running { since: now, slow_at: slow_at.unwrap_or(now) };
+        entry.stage = Stage::Running { since: now, slow_at };
         self.running += 1;
-        self.look_at = self.look_at.or(slow_at);
+        self.look_at = self.look_at.or(Some(slow_at));
         Some(id)
     }
 
@@ -450,7 +451,7 @@ impl<R> Schedule<R> {
             let Stage::Running { since, slow_at } = &mut entry.stage else { continue };
             if *slow_at <= now {
                 let lasts = now.saturating_duration_since(*since);
-                *slow_at = now.checked_add(lasts.max(rules.slow_after)).unwrap_or(now);
+                *slow_at = moment_after(now, lasts.max(rules.slow_after));
                 match tenures.get(&entry.tenure).filter(|_| slow.len() < NAMED_MAX) {
                     Some(Tenure { partition, .. }) => {
                         let (partition, offset) = (partition.clone(), entry.offset);
@@ -465,8 +466,8 @@ impl<R> Schedule<R> {
             last.others = others;
         }
         // Not at every moment at which one of many may be late.
-        let soonest = now.checked_add(rules.slow_after / 8);
-        self.look_at = next.map(|next| soonest.map_or(next, |soonest| next.max(soonest)));
+        let soonest = moment_after(now, rules.slow_after / 8);
+        self.look_at = next.map(|next| next.max(soonest));
         slow
     }
 
