@@ -422,7 +422,10 @@ impl Consumer {
         if let Some((partition, negative)) = offsets.iter().find(|(_, offset)| offset.offset.0 < 0) {
             return Err(Error::negative_offset(partition, negative.offset));
         }
-        let id = self.command(|reading| Ok(reading.commits.commit(offsets, persistence)))?;
+        let id = self.command(|reading| match reading.fenced() {
+            Some(error) => Err(error),
+            None => Ok(reading.commits.commit(offsets, persistence)),
+        })?;
         Ok(Commit { shared: Arc::clone(&self.shared), id })
     }
 

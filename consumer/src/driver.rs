@@ -260,7 +260,9 @@ impl Driver {
         if !reading.has_departed() && now < *self.farewell_until.get_or_insert(now + FAREWELL) {
             return false;
         }
-        let until = *self.sessions_until.get_or_insert(deadline.min(now + SESSIONS_END));
+        // Whoever closes waits for the end of all this until the deadline.
+        let patience = SESSIONS_END.min(deadline.saturating_duration_since(now) / 2);
+        let until = *self.sessions_until.get_or_insert(now + patience);
         for node in self.links.nodes() {
             if let Some(session) = reading.fetcher.closing(node) {
                 let plan = FetchPlan { session, max_wait: Duration::ZERO, min_bytes: 0, max_bytes: 0 };

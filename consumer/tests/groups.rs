@@ -331,6 +331,7 @@ fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
         assert_eq!(first.told[1..], [Told::Lost(a(0..3))]);
         for _ in 0..2 {
             assert_eq!(first.consumer.next_event().await.unwrap_err().kind(), ErrorKind::Fenced);
+            assert_eq!(first.consumer.commit().await.unwrap_err().kind(), ErrorKind::Fenced);
         }
         assert_eq!(second.told.len(), 1);
     });

@@ -116,6 +116,17 @@ fn a_stream_gives_owned_records_and_gives_back_what_it_did_not_give_out() {
 }
 
 #[test]
+fn a_close_with_little_time_spends_it_on_no_fetch_that_waits() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let mut consumer = reader(&kafka).fetch_max_wait(ms(10_000)).start().await.unwrap();
+        assert!(tokio::time::timeout(ms(1_000), consumer.poll()).await.is_err(), "a fetch waits by now");
+        consumer.close(ms(200)).await.unwrap();
+    });
+}
+
+#[test]
 fn a_negative_offset_is_no_place() {
     run(async {
         let cluster = cluster(|builder| builder);

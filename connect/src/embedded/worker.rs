@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use courant_client::Kafka;
 use courant_protocol::types::{Offset, TopicPartition};
+use courant_runtime::moment_after;
 
 use crate::api::{ConnectRecord, Flow, Sink, Source};
 use crate::embedded::control::{Control, until};
@@ -388,7 +389,7 @@ impl Worker {
 
     async fn end(&self, connectors: Vec<Launched>, timeout: Duration) -> Result<()> {
         let world = self.shared.kafka.world();
-        let deadline = world.now().checked_add(timeout).unwrap_or_else(|| world.now() + FAR);
+        let deadline = moment_after(world.now(), timeout);
         for connector in &connectors {
             connector.control.send_if_modified(|control| control.stop_by.replace(deadline).is_none());
         }
@@ -466,7 +467,5 @@ fn stopped(name: &str) -> Error {
     Error::new(ErrorKind::Stopped, format!("connector `{name}` was stopped"))
 }
 
-/// As good as never: a century.
-const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// How long after the deadline a task may take to notice it.
 const GRACE: Duration = Duration::from_millis(200);

@@ -89,6 +89,12 @@ impl Reading {
         }
     }
 
+    /// What a member is told that another one of its name has put out of the group for good.
+    pub(crate) fn fenced(&self) -> Option<Error> {
+        let group = self.group.as_ref().filter(|group| group.is_subscribed())?;
+        group.refusal.clone().filter(|refusal| refusal.kind() == ErrorKind::Fenced)
+    }
+
     /// Whether everything is gone, and the application has not heard of it yet.
     pub(crate) fn is_lost(&self) -> bool {
         let mut notices = self.group.iter().flat_map(|group| &group.notices);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use courant_client::Kafka;
 use courant_protocol::types::TopicPartition;
+use courant_runtime::moment_after;
 use tokio::sync::{mpsc, oneshot};
 
 use super::builder::StreamsAppBuilder;
@@ -175,7 +176,7 @@ impl StreamsApp {
     /// When the future is dropped the application goes on ending in the background.
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
         let world = self.shared.kafka.world();
-        let deadline = world.now() + timeout;
+        let deadline = moment_after(world.now(), timeout);
         self.shared.go_to(State::PendingShutdown);
         for worker in &*self.workers {
             // One that has ended needs no command.
