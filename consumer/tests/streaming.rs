@@ -1,4 +1,5 @@
 //! Records one by one, out of what the stream holds: each call is a poll, and nothing goes on that was put elsewhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
 mod batches;
 mod world;
 
