@@ -234,7 +234,11 @@ impl Driver {
     }
 
     fn send_commit(&mut self, now: Instant, reading: &mut Reading) {
-        let Some(request) = reading.poll_commit(now) else { return };
+        let request = reading.poll_commit(now);
+        if reading.commits.take_told() {
+            self.shared.wake_application();
+        }
+        let Some(request) = request else { return };
         let ids = ids_of(reading);
         self.calls.push(crate::calls::commit(&self.kafka, &self.settings, request, ids, now));
     }

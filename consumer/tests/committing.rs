@@ -158,6 +158,23 @@ fn a_commit_follows_its_coordinator_and_a_cut_is_tried_again() {
 }
 
 #[test]
+fn who_waits_for_a_commit_hears_when_its_time_is_over() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let quiet = reader(&kafka).group("g").fetch_max_wait(ms(20_000));
+        let consumer = quiet.set("default.api.timeout.ms", 1100).start().await.unwrap();
+        let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+        cluster.inject(Fault::on(ApiKey::OffsetCommit).always().error(loading));
+        kafka.world().sleep(ms(3_000)).await;
+        let started = kafka.world().now();
+        let error = consumer.commit_offsets([(("a", 0), 6)]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Client(courant_client::ErrorKind::Timeout));
+        assert!(kafka.world().now() <= started + ms(1101));
+    });
+}
+
+#[test]
 fn what_cannot_be_committed_is_told_with_its_kind() {
     run(async {
         let cluster = cluster(|builder| builder);

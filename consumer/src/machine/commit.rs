@@ -79,6 +79,8 @@ pub(crate) struct Commits {
     queue: VecDeque<Job>,
     in_flight: Option<Job>,
     results: BTreeMap<CommitId, Option<Result<(), Error>>>,
+    /// There is a result since [`Commits::take_told`] was last asked.
+    told: bool,
     /// The last offset that the coordinator took for each partition.
     committed: Offsets,
     /// Partitions of which a commit was not answered: it may come late, over what was committed since.
@@ -106,6 +108,7 @@ impl Commits {
             queue: VecDeque::new(),
             in_flight: None,
             results: BTreeMap::new(),
+            told: false,
             committed: Offsets::new(),
             unanswered: BTreeSet::new(),
             auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
@@ -253,11 +256,8 @@ impl Commits {
 
     /// The next request, where none is in flight.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<CommitRequest> {
-        if self.in_flight.is_some() {
-            return None;
-        }
         self.expire(now);
-        if self.held {
+        if self.in_flight.is_some() || self.held {
             return None;
         }
         while self.queue.front().is_some_and(|job| job.offsets.is_empty()) {
@@ -368,15 +368,20 @@ impl Commits {
             // A caller that no longer waits has taken its slot with it.
             if let Some(slot) = self.results.get_mut(&caller) {
                 *slot = Some(result.clone());
+                self.told = true;
             }
         }
     }
 
     /// Fails the queued ones whose time is over.
     pub(crate) fn expire(&mut self, now: Instant) {
-        let late = |job: &Job| job.persistence.deadline().is_some_and(|deadline| deadline <= now);
-        while self.queue.front().is_some_and(late) {
-            let Some(job) = self.queue.pop_front() else { break };
+        let is_late = |job: &Job| job.persistence.deadline().is_some_and(|deadline| deadline <= now);
+        if !self.queue.iter().any(is_late) {
+            return;
+        }
+        let (late, queue) = std::mem::take(&mut self.queue).into_iter().partition::<VecDeque<_>, _>(is_late);
+        self.queue = queue;
+        for job in late {
             let late = courant_client::Error::new(
                 courant_client::ErrorKind::Timeout,
                 "the commit was not answered in time",
@@ -385,6 +390,11 @@ impl Commits {
             .hinting("default.api.timeout.ms sets the time");
             self.finish(job, &Err(Error::from(late)));
         }
+    }
+
+    /// Whether somebody who waits for a result is to be woken; asking resets it.
+    pub(crate) fn take_told(&mut self) -> bool {
+        std::mem::take(&mut self.told)
     }
 
     /// The result of a commit, once there is one.
@@ -407,9 +417,9 @@ impl Commits {
     /// When to look again.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let auto = self.auto.as_ref().map(|auto| auto.due);
-        let front = self.queue.front().filter(|_| self.in_flight.is_none());
-        let retry = front.and_then(|job| job.not_before).filter(|_| !self.held);
-        let late = front.and_then(|job| job.persistence.deadline());
+        let front = self.queue.front().filter(|_| self.in_flight.is_none() && !self.held);
+        let retry = front.and_then(|job| job.not_before);
+        let late = self.queue.iter().filter_map(|job| job.persistence.deadline()).min();
         [auto, retry, late].into_iter().flatten().min()
     }
 
@@ -493,6 +503,30 @@ mod tests {
         let error = commits.take_result(waited).unwrap().unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Client(courant_client::ErrorKind::Timeout));
         assert!(commits.take_result(later).is_none());
+    }
+
+    #[test]
+    fn a_commit_whose_time_is_over_is_told_so_though_others_stand_before_it() {
+        let now = Instant::now();
+        let mut commits = commits(now, None);
+        let sent = commits.commit(at(1), Persistence::Until(now + 900 * MS));
+        commits.poll_request(now).unwrap();
+        let patient = commits.commit(at(2), Persistence::Until(now + 800 * MS));
+        let hasty = commits.commit(at(3), Persistence::Until(now + 100 * MS));
+        let last = commits.commit(at(4), Persistence::Once);
+        assert_eq!(commits.next_deadline(), Some(now + 100 * MS));
+        assert_eq!(commits.poll_request(now + 100 * MS), None);
+        let error = commits.take_result(hasty).unwrap().unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Client(courant_client::ErrorKind::Timeout));
+        assert_eq!(commits.next_deadline(), Some(now + 800 * MS));
+
+        commits.handle_answer(now + 200 * MS, code(ErrorCode::NONE), 0.5);
+        assert!(commits.take_result(sent).unwrap().is_ok());
+        for (offset, id) in [(2, patient), (4, last)] {
+            assert_eq!(commits.poll_request(now + 200 * MS).unwrap().offsets, at(offset));
+            commits.handle_answer(now + 200 * MS, code(ErrorCode::NONE), 0.5);
+            assert!(commits.take_result(id).unwrap().is_ok());
+        }
     }
 
     #[test]
