@@ -313,6 +313,26 @@ fn closing_without_a_limit_is_not_closing_without_time() {
 }
 
 #[test]
+fn a_member_whose_heartbeats_are_refused_hears_of_it_once_and_goes_on() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        written(&cluster);
+        let kafka = connect(&cluster).await;
+        let mut seat = Seat::take(member(&kafka)).await;
+        seat.run(ms(5_000)).await;
+        for streak in 1..=2 {
+            let refused = ErrorCode::GROUP_AUTHORIZATION_FAILED;
+            cluster.inject(Fault::on(ApiKey::Heartbeat).times(3).error(refused));
+            seat.run(ms(10_000)).await;
+            let codes: Vec<_> = seat.errors.iter().map(courant_consumer::Error::code).collect();
+            assert_eq!(codes, vec![Some(refused); streak]);
+            assert_eq!(cluster.faults_left(), 0);
+        }
+        assert_eq!(seat.told, [Told::Assigned(a(0..3))]);
+    });
+}
+
+#[test]
 fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
     run(async {
         let cluster = cluster(|builder| builder);

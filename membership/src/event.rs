@@ -19,6 +19,9 @@ pub enum MembershipEvent {
     Assign(Assigned),
     /// The group refuses the member. The machine rests until `retry`, or for good if the member was fenced.
     Fatal(Error),
+    /// The coordinator refuses heartbeats, for a reason that does not go away by itself. Told once until it takes one again;
+    /// the machine goes on trying, and nothing is to be answered.
+    Unheard(Error),
 }
 
 /// A member's share of the work.

@@ -229,6 +229,7 @@ impl Reading {
                 MembershipEvent::Elect(election) => self.handle_elect(now, election),
                 MembershipEvent::Assign(assigned) => self.handle_assign(assigned),
                 MembershipEvent::Fatal(error) => self.handle_refusal(error),
+                MembershipEvent::Unheard(error) => self.report = Some(Error::refused(error)),
             }
         }
         // What is late is told so, and not as a member's that has left.

@@ -18,6 +18,8 @@ pub(super) struct Heartbeat {
     /// The one that is out, and as whom it was sent.
     in_flight: Option<(Ticket, Member)>,
     failures: u32,
+    /// The owner knows that they are refused.
+    refusal_told: bool,
 }
 
 impl Heartbeat {
@@ -30,6 +32,7 @@ impl Heartbeat {
             session_until: now + settings.session_timeout,
             in_flight: None,
             failures: 0,
+            refusal_told: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl Heartbeat {
         self.session_until = now + self.session_timeout;
         self.in_flight = None;
         self.failures = 0;
+        self.refusal_told = false;
     }
 
     /// Whether one is to be sent now.
@@ -59,7 +63,13 @@ impl Heartbeat {
     /// The coordinator counts the member in.
     pub(super) fn succeeded(&mut self, now: Instant) {
         self.failures = 0;
+        self.refusal_told = false;
         self.session_until = now + self.session_timeout;
+    }
+
+    /// It was refused: true once until one is taken again.
+    pub(super) fn is_first_refusal(&mut self) -> bool {
+        !std::mem::replace(&mut self.refusal_told, true)
     }
 
     /// The next one comes sooner than usual.

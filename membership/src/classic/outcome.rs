@@ -151,7 +151,7 @@ impl Classic {
                 if error.is_retriable() {
                     self.doubt_coordinator();
                 }
-                return self.heartbeat.failed(now, jitter);
+                return self.handle_unheard(now, error, jitter);
             }
         };
         match code {
@@ -170,7 +170,15 @@ impl Classic {
             ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID => {
                 self.handle_expelled(&sent, code, "HEARTBEAT");
             }
-            _ => self.heartbeat.failed(now, jitter),
+            code => self.handle_unheard(now, self.refusal(code, "cannot keep its place in"), jitter),
+        }
+    }
+
+    /// A heartbeat has failed; the owner hears of it where further ones would as well.
+    fn handle_unheard(&mut self, now: Instant, error: Error, jitter: f64) {
+        self.heartbeat.failed(now, jitter);
+        if !error.is_retriable() && self.heartbeat.is_first_refusal() {
+            self.tell(MembershipEvent::Unheard(error));
         }
     }
 

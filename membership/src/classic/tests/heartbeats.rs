@@ -76,6 +76,28 @@ fn a_failed_one_is_repeated_soon_and_a_lost_one_does_not_end_the_session() {
 }
 
 #[test]
+fn refused_ones_are_told_once_until_one_is_taken_and_are_tried_on() {
+    let mut world = World::new();
+    world.stable(1);
+    for _ in 0..2 {
+        for attempt in 0..3 {
+            world.pass(ms(3_000));
+            let ticket = world.beat();
+            world.beaten(ticket, ErrorCode::GROUP_AUTHORIZATION_FAILED);
+            let told = world.event();
+            assert_eq!(matches!(told, Some(MembershipEvent::Unheard(_))), attempt == 0, "{told:?}");
+        }
+        world.pass(ms(3_000));
+        let ticket = world.beat();
+        world.beaten(ticket, ErrorCode::NONE);
+    }
+    world.pass(ms(3_000));
+    let ticket = world.beat();
+    world.beaten(ticket, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    assert!(world.event().is_none(), "that goes away by itself");
+}
+
+#[test]
 fn a_session_without_an_answer_looks_for_the_coordinator_and_keeps_what_it_has() {
     let mut world = World::new();
     world.stable(1);

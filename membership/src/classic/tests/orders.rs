@@ -86,7 +86,7 @@ impl Anything {
             }
             Some(MembershipEvent::Assign(_)) => self.world.classic.assigned_done(),
             Some(MembershipEvent::Fatal(_)) => self.world.classic.retry(self.world.now, 0.5),
-            None => {}
+            Some(MembershipEvent::Unheard(_)) | None => {}
         }
     }
 
