@@ -98,6 +98,8 @@ pub(crate) struct Commits {
 struct Auto {
     interval: Duration,
     due: Instant,
+    /// How many in a row have failed.
+    failures: u32,
 }
 
 impl Commits {
@@ -111,7 +113,7 @@ impl Commits {
             told: false,
             committed: Offsets::new(),
             unanswered: BTreeSet::new(),
-            auto: auto_interval.map(|interval| Auto { interval, due: now + interval }),
+            auto: auto_interval.map(|interval| Auto { interval, due: now + interval, failures: 0 }),
             backoff,
             held: false,
             taken: None,
@@ -291,7 +293,12 @@ impl Commits {
             }
         };
         match (error, job.persistence) {
-            (None, _) => self.finish(job, &Ok(())),
+            (None, persistence) => {
+                if let Some(auto) = self.auto.as_mut().filter(|_| persistence == Persistence::Auto) {
+                    auto.failures = 0;
+                }
+                self.finish(job, &Ok(()));
+            }
             (Some(error), Persistence::Until(deadline) | Persistence::Parting(deadline))
                 if retries(&error) && now < deadline =>
             {
@@ -299,10 +306,16 @@ impl Commits {
                 self.queue.push_front(job);
             }
             (Some(error), Persistence::Auto) => {
-                tracing::warn!(target: "courant::consumer", %error, "auto-commit failed; the next one tries again");
-                if let Some(auto) = self.auto.as_mut().filter(|_| error.is_retriable()) {
-                    auto.due = auto.due.min(now + self.backoff.delay(0, jitter));
+                let Some(auto) = &mut self.auto else { return };
+                if auto.failures == 0 {
+                    tracing::warn!(target: "courant::consumer", %error, "auto-commit failed; the next one tries again");
+                } else {
+                    tracing::debug!(target: "courant::consumer", %error, "auto-commit has failed again");
                 }
+                if error.is_retriable() {
+                    auto.due = auto.due.min(now + self.backoff.delay(auto.failures, jitter));
+                }
+                auto.failures = auto.failures.saturating_add(1);
             }
             (Some(error), _) => self.finish(job, &Err(error)),
         }
@@ -578,6 +591,29 @@ mod tests {
         assert_eq!(commits.poll_request(now + 10_001 * MS), None);
         commits.auto_commit(now + 15_000 * MS, at(7));
         assert_eq!(commits.poll_request(now + 15_000 * MS), None);
+    }
+
+    #[test]
+    fn auto_commits_that_fail_are_tried_again_after_longer_and_longer_waits() {
+        let mut now = Instant::now();
+        let mut commits = commits(now, Some(500 * MS));
+        now += 500 * MS;
+        // The last wait is the interval's.
+        for wait in [100, 200, 400, 500] {
+            assert!(commits.auto_due(now));
+            commits.auto_commit(now, at(7));
+            commits.poll_request(now).unwrap();
+            commits.handle_answer(now, code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), 0.5);
+            assert_eq!(commits.next_deadline(), Some(now + wait * MS));
+            now += wait * MS;
+        }
+        commits.auto_commit(now, at(7));
+        commits.poll_request(now).unwrap();
+        commits.handle_answer(now, code(ErrorCode::NONE), 0.5);
+        commits.auto_commit(now, at(8));
+        commits.poll_request(now).unwrap();
+        commits.handle_answer(now, code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), 0.5);
+        assert_eq!(commits.next_deadline(), Some(now + 100 * MS));
     }
 
     #[test]
