@@ -70,6 +70,8 @@ struct Job {
     not_before: Option<Instant>,
     /// Why a part of it was given up.
     refused: Option<Error>,
+    /// What the coordinator said to the last attempt.
+    answered: Option<Error>,
 }
 
 /// The commits of one consumer.
@@ -180,6 +182,7 @@ impl Commits {
             attempts: 0,
             not_before: None,
             refused: None,
+            answered: None,
         });
     }
 
@@ -303,6 +306,7 @@ impl Commits {
                 if retries(&error) && now < deadline =>
             {
                 job.not_before = Some(now + self.backoff.delay(job.attempts.saturating_sub(1), jitter));
+                job.answered = error.code().is_some().then_some(error);
                 self.queue.push_front(job);
             }
             (Some(error), Persistence::Auto) => {
@@ -394,14 +398,15 @@ impl Commits {
         }
         let (late, queue) = std::mem::take(&mut self.queue).into_iter().partition::<VecDeque<_>, _>(is_late);
         self.queue = queue;
-        for job in late {
+        for mut job in late {
             let late = courant_client::Error::new(
                 courant_client::ErrorKind::Timeout,
                 "the commit was not answered in time",
             )
             .after_attempts(job.attempts)
             .hinting("default.api.timeout.ms sets the time");
-            self.finish(job, &Err(Error::from(late)));
+            let error = job.answered.take().unwrap_or_else(|| late.into());
+            self.finish(job, &Err(error));
         }
     }
 
@@ -514,7 +519,7 @@ mod tests {
 
         assert_eq!(commits.poll_request(now + 250 * MS).unwrap().offsets, at(2));
         let error = commits.take_result(waited).unwrap().unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Client(courant_client::ErrorKind::Timeout));
+        assert_eq!(error.code(), Some(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), "the last word it had");
         assert!(commits.take_result(later).is_none());
     }
 
