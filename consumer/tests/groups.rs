@@ -6,7 +6,7 @@ mod world;
 
 use courant_broker_mock::Fault;
 use courant_consumer::assignor::Assignor;
-use courant_consumer::{CloseOptions, ErrorKind, Leave};
+use courant_consumer::{CloseOptions, Consumer, ErrorKind, Leave};
 use courant_protocol::api::ApiKey;
 use courant_protocol::error_code::ErrorCode;
 use seat::{Seat, Told, a, member, together, written};
@@ -333,6 +333,21 @@ fn a_member_whose_heartbeats_are_refused_hears_of_it_once_and_goes_on() {
 }
 
 #[test]
+fn the_time_between_polls_begins_with_the_subscription() {
+    run(async {
+        let cluster = cluster(|builder| builder);
+        let kafka = connect(&cluster).await;
+        let late = Consumer::builder(&kafka).group("g").start().await.unwrap();
+        kafka.world().sleep(ms(400_000)).await;
+        late.subscribe(["a"]).unwrap();
+        kafka.world().sleep(ms(200_000)).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 1);
+        kafka.world().sleep(ms(200_000)).await;
+        assert_eq!(cluster.group("g").unwrap().members.len(), 0, "it has not polled since");
+    });
+}
+
+#[test]
 fn a_second_member_of_the_same_name_takes_the_place_of_the_first() {
     run(async {
         let cluster = cluster(|builder| builder);
@@ -622,7 +637,7 @@ fn kafkas_own_topics_match_only_where_that_was_said() {
         let cluster = cluster(|builder| builder.topic("__consumer_offsets", 1));
         let kafka = connect(&cluster).await;
         for excluded in [true, false] {
-            let matching = courant_consumer::Consumer::builder(&kafka).group(format!("g{excluded}"));
+            let matching = Consumer::builder(&kafka).group(format!("g{excluded}"));
             let matching = matching.subscribe_matching(|_| true).set("exclude.internal.topics", excluded);
             let mut seat = Seat::take(matching.auto_commit(false)).await;
             seat.run(ms(5_000)).await;
@@ -639,7 +654,7 @@ fn topics_whose_names_match_are_found_now_and_later() {
         let cluster = cluster(|builder| builder.topic("orders-eu", 2).topic("other", 2));
         let kafka = connect(&cluster).await;
         let matching = || {
-            let member = courant_consumer::Consumer::builder(&kafka).group("g").auto_commit(false);
+            let member = Consumer::builder(&kafka).group("g").auto_commit(false);
             member
                 .subscribe_matching(|topic| topic.starts_with("orders-"))
                 .assignors([Assignor::CooperativeSticky])

@@ -220,7 +220,8 @@ impl Group {
 
     /// When the application will have been silent for too long.
     pub(crate) fn stalls_at(&self) -> Option<Instant> {
-        if !self.is_subscribed() || self.stalled || self.departure.is_some() {
+        let counts = self.is_subscribed() && self.classic.is_in();
+        if !counts || self.stalled || self.departure.is_some() {
             return None;
         }
         match self.activity {

@@ -33,6 +33,9 @@ impl Reading {
             self.depart(now);
         }
         let Some(group) = &mut self.group else { return Err(Error::no_group()) };
+        if !group.is_subscribed() {
+            group.activity = Activity::Busy(now);
+        }
         group.topics = Some(topics);
         group.pattern = None;
         group.classic.join(now);
@@ -457,7 +460,7 @@ impl Reading {
 
     fn check_stall(&mut self, now: Instant) {
         let Some(group) = &mut self.group else { return };
-        if group.stalls_at().is_some_and(|at| at <= now) && group.classic.is_in() {
+        if group.stalls_at().is_some_and(|at| at <= now) {
             tracing::warn!(
                 target: "courant::consumer",
                 "no poll within max.poll.interval.ms: leaving the group; poll more often, raise it, or lower max.poll.records"
