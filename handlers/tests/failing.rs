@@ -4,7 +4,7 @@ mod world;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use courant_broker_mock::Fault;
 use courant_client::codec::{I64Be, Utf8};
@@ -358,66 +358,4 @@ fn a_panic_is_an_error_that_names_the_record() {
             assert!(error.to_string().contains("panicked: out of my depth"), "{error}");
         }
     });
-}
-
-#[test]
-fn a_handler_that_never_returns_is_named_with_topic_partition_and_offset() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let subscriber = Warnings(Arc::clone(&told));
-    tracing::subscriber::with_default(subscriber, || {
-        run(async {
-            let cluster = cluster(|builder| builder);
-            write(&cluster, 2, &RECORDS);
-            let kafka = connect(&cluster).await;
-            let mut runner = Handlers::new(member(&kafka))
-                .slow_after(ms(60_000))
-                .for_each_per_key(4, async |record| {
-                    if is_bad(record.value()).is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                    Ok::<(), io::Error>(())
-                })
-                .await
-                .unwrap();
-            assert!(for_a_while(&mut runner, ms(3_000_000)).await.is_none());
-            assert_eq!(cluster.group("g").unwrap().members.len(), 1);
-        });
-    });
-    let told = told.lock().unwrap();
-    // After 1, 2, 4, 8, 16 and 32 minutes.
-    assert_eq!(told.len(), 6, "{told:?}");
-    let first = &told[0];
-    assert!(first.contains("topic=a partition=2 offset=0 seconds=60"), "{first}");
-}
-
-/// Writes the warnings of the handlers down.
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "courant::handlers" && *metadata.level() == tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Fields(String);
-        impl tracing::field::Visit for Fields {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                use std::fmt::Write as _;
-                write!(self.0, "{}={value:?} ", field.name()).unwrap();
-            }
-        }
-        let mut fields = Fields(String::new());
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(fields.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
 }
