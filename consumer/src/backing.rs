@@ -72,10 +72,8 @@ impl Backing {
         partitions: &[TopicPartition],
         deadline: Instant,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
-        // What an open transaction is about to commit is waited for, as in Java, whatever the consumer reads.
-        let stable = true;
         match self {
-            Self::Cluster(kafka) => lookup::committed(kafka, group, partitions, stable, deadline).await,
+            Self::Cluster(kafka) => lookup::committed(kafka, group, partitions, deadline).await,
             #[cfg(feature = "mock")]
             Self::Script(script) => Ok(script.committed(partitions)),
         }

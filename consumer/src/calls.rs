@@ -191,9 +191,7 @@ async fn ask_committed(
 ) -> CallDone {
     let partitions: Vec<_> = asked.iter().map(|asked| asked.partition.clone()).collect();
     let group = settings.group.as_deref().unwrap_or_default();
-    // As in Java, whatever the consumer reads: what a transaction is about to commit is where the group goes on.
-    let stable = true;
-    let answers = lookup::ask_committed(kafka.cluster(), group, &partitions, &ids, stable, deadline).await;
+    let answers = lookup::ask_committed(kafka.cluster(), group, &partitions, &ids, deadline).await;
     done(asked, answers, Answer::Committed)
 }
 

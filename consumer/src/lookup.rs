@@ -51,10 +51,9 @@ pub(crate) async fn ask_committed(
     group: &str,
     partitions: &[TopicPartition],
     ids: &TopicIds,
-    require_stable: bool,
     deadline: Instant,
 ) -> Result<BTreeMap<TopicPartition, Committed>, Error> {
-    let request = |version| requests::offset_fetch_request(group, partitions, ids, require_stable, version);
+    let request = |version| requests::offset_fetch_request(group, partitions, ids, version);
     let mut options = CallOptions::until(deadline);
     options.max_version = requests::offsets_version_cap(partitions, ids);
     let target = Target::Coordinator(CoordinatorKind::Group, group.to_owned());
@@ -221,7 +220,6 @@ pub(crate) async fn committed(
     kafka: &Kafka,
     group: &str,
     partitions: &[TopicPartition],
-    require_stable: bool,
     deadline: Instant,
 ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>, Error> {
     let mut pace = Pace::new(kafka, deadline);
@@ -231,14 +229,13 @@ pub(crate) async fn committed(
     loop {
         let ids = topic_ids(kafka.cluster(), partitions);
         let attempt = pace.attempt_deadline();
-        let error =
-            match ask_committed(kafka.cluster(), group, partitions, &ids, require_stable, attempt).await {
-                Ok(answers) => match all_committed(answers) {
-                    Ok(offsets) => return Ok(offsets),
-                    Err(error) => error,
-                },
+        let error = match ask_committed(kafka.cluster(), group, partitions, &ids, attempt).await {
+            Ok(answers) => match all_committed(answers) {
+                Ok(offsets) => return Ok(offsets),
                 Err(error) => error,
-            };
+            },
+            Err(error) => error,
+        };
         if !error.is_retriable() {
             return Err(error);
         }

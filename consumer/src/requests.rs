@@ -315,15 +315,15 @@ pub(crate) fn offset_commit_answer(
     codes
 }
 
-/// An OffsetFetch request; `require_stable` holds offsets back that an open transaction is about to commit (KIP-447).
+/// An OffsetFetch request. What an open transaction is about to commit is held back (KIP-447), whatever the consumer reads, as
+/// in Java: that is where the group goes on.
 pub(crate) fn offset_fetch_request(
     group: &str,
     partitions: &[TopicPartition],
     ids: &TopicIds,
-    require_stable: bool,
     version: i16,
 ) -> OffsetFetchRequest {
-    let require_stable = require_stable && version >= 7;
+    let require_stable = version >= 7;
     if version < OFFSET_FETCH_GROUPS {
         let topics = by_topic(
             partitions.iter().map(|partition| (partition, ())),

@@ -14,6 +14,15 @@ fn two_polls() -> World {
     world
 }
 
+/// A stream has given out offsets 0 and 1 of the four that it took.
+fn half_streamed() -> World {
+    let mut world = two_polls();
+    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
+    let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
+    world.reading.note_streamed(&a(0), origin, Position::after(Offset(2), LeaderEpoch(3)));
+    world
+}
+
 fn finished(world: &World) -> Option<i64> {
     world.reading.subscription.finished().get(&a(0)).map(|offset| offset.offset.0)
 }
@@ -103,10 +112,7 @@ fn what_was_handed_out_and_is_no_longer_in_the_log_is_not_finished() {
 #[test]
 fn what_a_stream_holds_back_stays_so_under_a_new_leader() {
     for (end, stands_at) in [(10, 2), (1, 1)] {
-        let mut world = two_polls();
-        assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
-        let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
-        world.reading.note_streamed(&a(0), origin, Position::after(Offset(2), LeaderEpoch(3)));
+        let mut world = half_streamed();
         led_anew(&mut world, end);
         assert_eq!(world.position(0), Some(stands_at));
         assert_eq!(world.reading.committable()[&a(0)].offset, Offset(stands_at));
@@ -119,10 +125,7 @@ fn what_a_stream_holds_back_stays_so_under_a_new_leader() {
 
 #[test]
 fn what_a_stream_gives_back_while_the_new_leader_is_asked_is_confirmed_too() {
-    let mut world = two_polls();
-    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
-    let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
-    world.reading.note_streamed(&a(0), origin, Position::after(Offset(2), LeaderEpoch(3)));
+    let mut world = half_streamed();
     world.metadata(ID, &[(1, 4)]);
     world.reading.give_back();
     assert_eq!(world.fetch(), None);
@@ -132,12 +135,7 @@ fn what_a_stream_gives_back_while_the_new_leader_is_asked_is_confirmed_too() {
 
 #[test]
 fn what_a_stream_holds_back_is_neither_its_position_nor_committed_and_is_given_back() {
-    let mut world = two_polls();
-    assert_eq!(world.poll_offsets(), [0, 1, 2, 3]);
-    let origin = world.reading.subscription.state(&a(0)).unwrap().origin;
-    // The stream has given out offsets 0 and 1 of the four that it took.
-    let given = Position::after(Offset(2), LeaderEpoch(3));
-    world.reading.note_streamed(&a(0), origin, given);
+    let mut world = half_streamed();
     assert_eq!(world.position(0), Some(2));
     assert_eq!(world.reading.committable()[&a(0)].offset, Offset(2));
     world.reading.give_back();
