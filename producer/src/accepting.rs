@@ -12,7 +12,7 @@ use courant_client::{Error, ErrorKind};
 use courant_runtime::BoxFuture;
 
 use crate::append::Claim;
-use crate::waiting::Entering;
+use crate::waiting::{Entered, Entering, WaitingSend};
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
 
 /// The future of [`Producer::enqueue`].
@@ -36,7 +36,9 @@ pub struct SendFuture<'a>(Sending<'a>);
 enum Sending<'a> {
     /// The record is encoded by now.
     Delivery(DeliveryFuture),
-    /// Something stands in the record's way.
+    /// Something stands in the record's way, mostly that space is missing.
+    Waiting(WaitingSend<'a>),
+    /// Something else does.
     Slow(BoxFuture<'a, Result<RecordMetadata, SendError>>),
     Over,
 }
@@ -90,7 +92,31 @@ impl<'a> SendFuture<'a> {
 
     #[cold]
     fn slowly(producer: &'a Producer, record: Record, claim: Claim) -> Self {
-        Self(Sending::Slow(Box::pin(producer.send_slowly(Entering::new(record, claim)))))
+        let entering = Entering::new(record, claim);
+        match (&producer.shared().interceptors, producer.kafka()) {
+            (None, Some(_)) => Self(Sending::Waiting(WaitingSend::new(producer, entering))),
+            _ => Self(Sending::Slow(Box::pin(producer.send_slowly(Box::new(entering))))),
+        }
+    }
+
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<RecordMetadata, SendError>> {
+        let Self(state) = self;
+        let result = loop {
+            *state = match state {
+                Sending::Delivery(delivery) => break ready!(Pin::new(delivery).poll(cx)),
+                Sending::Waiting(waiting) => match ready!(waiting.poll_entered(cx)) {
+                    Entered::Accepted(delivery) => Sending::Delivery(delivery),
+                    Entered::Back(entering) => {
+                        Sending::Slow(Box::pin(waiting.producer().send_slowly(entering)))
+                    }
+                    Entered::TimedOut(entering) => break Err(waiting.producer().timed_out(*entering)),
+                },
+                Sending::Slow(slow) => break ready!(slow.as_mut().poll(cx)),
+                Sending::Over => break Err(polled_again()),
+            };
+        };
+        *state = Sending::Over;
+        Poll::Ready(result)
     }
 }
 
@@ -99,13 +125,10 @@ impl Future for SendFuture<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self(state) = self.get_mut();
-        let result = match state {
-            Sending::Delivery(delivery) => ready!(Pin::new(delivery).poll(cx)),
-            Sending::Slow(slow) => ready!(slow.as_mut().poll(cx)),
-            Sending::Over => Err(polled_again()),
-        };
-        *state = Sending::Over;
+        let this = self.get_mut();
+        let Self(Sending::Delivery(delivery)) = this else { return this.poll_slowly(cx) };
+        let result = ready!(Pin::new(delivery).poll(cx));
+        this.0 = Sending::Over;
         Poll::Ready(result)
     }
 }

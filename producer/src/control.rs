@@ -19,31 +19,10 @@ pub(crate) struct Control {
     unknown: Mutex<UnknownTopics>,
     counts: Mutex<Counts>,
     nodes: Mutex<BTreeMap<NodeId, NodeMetrics>>,
-    waits: Mutex<Waits>,
     /// Whether anything more is accepted.
     is_open: watch::Sender<bool>,
     ended: watch::Sender<Option<Result<(), Error>>>,
     task: tokio::sync::Mutex<Option<Task>>,
-}
-
-/// How callers fared who had to wait for buffer space.
-#[derive(Default)]
-pub(crate) struct Waits {
-    total: Duration,
-    in_vain: u64,
-}
-
-impl Waits {
-    /// Somebody has waited for so long, and got it or not.
-    pub(crate) fn note(&mut self, waited: Duration, got_it: bool) {
-        self.total += waited;
-        self.in_vain += u64::from(!got_it);
-    }
-
-    /// How long all have waited, and how many in vain.
-    pub(crate) fn so_far(&self) -> (Duration, u64) {
-        (self.total, self.in_vain)
-    }
 }
 
 #[derive(Default)]
@@ -68,7 +47,6 @@ impl Control {
             unknown: Mutex::new(UnknownTopics::new(max_block)),
             counts: Mutex::default(),
             nodes: Mutex::default(),
-            waits: Mutex::default(),
             is_open: watch::Sender::new(true),
             ended: watch::Sender::new(None),
             task: tokio::sync::Mutex::new(None),
@@ -90,11 +68,6 @@ impl Control {
     /// What the driver has counted of each broker.
     pub(crate) fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, NodeMetrics>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How long callers have waited for buffer space.
-    pub(crate) fn waits(&self) -> MutexGuard<'_, Waits> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The topics that records wait for.

@@ -172,6 +172,7 @@ impl Driver {
             self.sender.handle_timeout(now);
             self.forget_idle_topics(now);
             progress |= self.room.serve_line(cx, now, SERVED);
+            progress |= self.room.expire_line(now, SERVED);
             progress |= self.send_what_is_ready(now);
             self.judge_brokers(now);
             let due = self.linger.poll_due(now).map(|(number, _)| number);
@@ -606,7 +607,8 @@ impl Driver {
         });
         let slow = self.availability.as_ref().and_then(Availability::next_wake);
         let (sender, linger) = (self.sender.next_wake(now, self.needs_identity()), self.linger.next_wake());
-        let machines = [sender, linger, self.topics.next_wake(), slow, deadline, tick];
+        let line = self.room.supplies.permits.next_expiry();
+        let machines = [sender, linger, self.topics.next_wake(), slow, line, deadline, tick];
         machines.into_iter().flatten().chain(connections).min()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use courant_client::{Measured, Traffic};
 use courant_protocol::types::{NodeId, TopicName};
 
-use crate::append::{Room, TopicCounts};
+use crate::append::{Room, TopicCounts, Waits};
 use crate::control::Control;
 
 /// What a producer has counted since it was started; [`Producer::metrics`](crate::Producer::metrics) takes one.
@@ -82,7 +82,7 @@ impl ProducerMetrics {
         let supplies = &room.supplies;
         let topics = room.topic_counts().into_iter().map(|(name, counts)| (name, counts.into())).collect();
         let counts = *control.counts();
-        let (waited, in_vain) = control.waits().so_far();
+        let Waits { total: waited, in_vain } = supplies.permits.waits();
         Self {
             record_send_total: counts.records_sent,
             record_retry_total: counts.records_retried,

@@ -192,10 +192,9 @@ impl Producer {
             Ok(delivery) => return Ok(delivery),
             Err(refusal) => refusal,
         };
-        let started = kafka.world().now();
-        let deadline = started + self.shared.max_block;
+        let deadline = moment_after(kafka.world().now(), self.shared.max_block);
         loop {
-            let waited = self.wait_for(kafka, &record, refusal, started, deadline, &mut claim);
+            let waited = self.wait_for(kafka, &record, refusal, deadline, &mut claim);
             if let Err(error) = waited.await {
                 return Err(SendError::refused(error, record));
             }
@@ -344,7 +343,6 @@ impl Producer {
         kafka: &Kafka,
         record: &Record,
         refusal: Refusal,
-        started: Instant,
         deadline: Instant,
         claim: &mut Claim,
     ) -> Result<(), Error> {
@@ -361,7 +359,7 @@ impl Producer {
                     Ok(())
                 }
                 None if self.shared.control.is_closing() => Err(refused(record, Refusal::Closed)),
-                None => Err(no_space(record, deadline.saturating_duration_since(started))),
+                None => Err(no_space(record, self.shared.max_block)),
             },
             refusal => Err(refused(record, refusal)),
         }
@@ -439,7 +437,7 @@ impl Producer {
         let permit = self.acquire(kafka, bytes, deadline).await;
         let waited = kafka.world().now().saturating_duration_since(since);
         let in_vain = permit.is_none() && !self.shared.control.is_closing();
-        self.shared.control.waits().note(waited, !in_vain);
+        self.shared.room.supplies.permits.note_wait(waited, !in_vain);
         permit
     }
 

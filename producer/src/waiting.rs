@@ -2,7 +2,8 @@
 //!
 //! The driver accepts the record when its turn has come, whether or not anybody polls the send meanwhile, and enters
 //! whoever waits among those whom the delivery wakes. So the many sends of a task that awaits them one after the other
-//! travel as full batches.
+//! travel as full batches. The driver also tells those that have waited for too long: one timer serves them all, and a
+//! send that waits for space costs one allocation.
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +11,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use courant_client::{Error, Kafka};
+use courant_runtime::moment_after;
 
-use crate::append::{Appended, Applicant, Arrival, Claim, Permit, Place, Refusal, Room, Supplies};
-use crate::control::Control;
+use crate::append::{Applicant, Arrival, Claim, Permit, Place, Refusal, Room, Supplies};
 use crate::interceptor::Intercepted;
 use crate::producer::{Shared, no_space, refused};
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
@@ -25,22 +26,26 @@ pub(crate) struct Entering {
     record: Record,
     intercepted: Option<Intercepted>,
     claim: Claim,
+    /// How long it may wait, once it has begun to.
+    deadline: Option<Instant>,
 }
 
 /// How a wait ended.
-enum Entered {
+pub(crate) enum Entered {
     /// The record was accepted.
     Accepted(DeliveryFuture),
     /// It was not. Offered again, it is accepted or told why not.
     Back(Box<Entering>),
+    /// It has waited for as long as it may.
+    TimedOut(Box<Entering>),
 }
 
 /// A record that did not get in, and why.
 type Refused = (Box<Entering>, Error);
 
 impl Producer {
-    /// Sends a record that something stands in the way of. Its future is boxed wherever it is awaited, so that the future
-    /// of a record that does not wait stays small.
+    /// Sends a record that something other than missing space stands in the way of. Its future is boxed wherever it is
+    /// awaited, so that the future of a record that does not wait stays small.
     pub(crate) async fn send_slowly(&self, mut entering: Box<Entering>) -> Result<RecordMetadata, SendError> {
         let Some(kafka) = self.kafka() else {
             let Entering { record, claim, .. } = *entering;
@@ -64,10 +69,7 @@ impl Producer {
     }
 
     async fn enter(&self, kafka: &Kafka, mut entering: Box<Entering>) -> Result<DeliveryFuture, Refused> {
-        let Shared { room, control, max_block, .. } = self.shared();
-        let started = kafka.world().now();
-        let deadline = started + *max_block;
-        let mut now = started;
+        let deadline = entering.begin_to_wait(kafka.world().now(), self.shared());
         loop {
             let Entering { record, claim, .. } = &mut *entering;
             let refusal = match self.offer(record, claim) {
@@ -75,36 +77,43 @@ impl Producer {
                 Err(refusal) => refusal,
             };
             let waiting = match refusal {
-                Refusal::NeedsBytes(missing) => WaitingSend::in_line(entering, missing, room, now, control),
+                Refusal::NeedsBytes(_) => WaitingSend::new(self, *entering),
                 Refusal::UnknownTopic => {
                     let topic = record.topic.clone();
-                    let waiting = WaitingSend::arriving(entering, room, control);
+                    let waiting = WaitingSend::new(self, *entering);
+                    waiting.stand_among_arrivals(deadline);
                     Box::pin(self.arrive(kafka, &waiting, topic.as_str(), deadline)).await?;
                     waiting
                 }
                 refusal => {
-                    match Box::pin(self.wait_for(kafka, record, refusal, started, deadline, claim)).await {
-                        Ok(()) => {
-                            now = kafka.world().now();
-                            continue;
-                        }
+                    match Box::pin(self.wait_for(kafka, record, refusal, deadline, claim)).await {
+                        Ok(()) => continue,
                         Err(error) => return Err((entering, error)),
                     }
                 }
             };
-            match self.wait_in_line(kafka, &waiting, started, deadline).await? {
+            match poll_fn(|cx| waiting.poll_entered(cx)).await {
                 Entered::Accepted(delivery) => return Ok(delivery),
                 Entered::Back(back) => entering = back,
+                Entered::TimedOut(entering) => {
+                    let error = no_space(&entering.record, self.shared().max_block);
+                    return Err((entering, error));
+                }
             }
-            now = kafka.world().now();
         }
+    }
+
+    /// What a record comes to that has waited in vain.
+    pub(crate) fn timed_out(&self, entering: Entering) -> SendError {
+        let error = no_space(&entering.record, self.shared().max_block);
+        SendError::refused(error, entering.record)
     }
 
     /// Waits until the record's topic is known, and all that waited for it stands in the line.
     async fn arrive(
         &self,
         kafka: &Kafka,
-        waiting: &WaitingSend,
+        waiting: &WaitingSend<'_>,
         topic: &str,
         deadline: Instant,
     ) -> Result<(), Refused> {
@@ -114,45 +123,21 @@ impl Producer {
             Poll::Pending => learning.as_mut().poll(cx),
         });
         let Err(error) = learnt.await else { return Ok(()) };
-        match waiting.take_back(kafka.world().now()) {
+        match waiting.take_back() {
             Some(entering) => Err((entering, error)),
             None => Ok(()),
         }
     }
-
-    /// Waits until the record's turn has come.
-    async fn wait_in_line(
-        &self,
-        kafka: &Kafka,
-        waiting: &WaitingSend,
-        started: Instant,
-        deadline: Instant,
-    ) -> Result<Entered, Refused> {
-        let mut timeout = kafka.world().sleep_until(deadline);
-        poll_fn(|cx| {
-            if let Poll::Ready(entered) = waiting.poll_entered(cx) {
-                return Poll::Ready(Ok(entered));
-            }
-            ready!(Pin::new(&mut timeout).poll(cx));
-            let Some(entering) = waiting.take_back(kafka.world().now()) else {
-                return waiting.poll_entered(cx).map(Ok);
-            };
-            let error = match self.shared().control.is_closing() {
-                true => refused(&entering.record, Refusal::Closed),
-                false => no_space(&entering.record, deadline.saturating_duration_since(started)),
-            };
-            Poll::Ready(Err((entering, error)))
-        })
-        .await
-    }
 }
 
 /// The sender's side; dropping it takes the record back, unless that was accepted.
-struct WaitingSend(Arc<Waits>);
+pub(crate) struct WaitingSend<'a> {
+    producer: &'a Producer,
+    waits: Arc<Waits>,
+}
 
 /// What a waiting send shares with the driver. Its lock comes before those of the room.
 struct Waits {
-    control: Arc<Control>,
     state: Mutex<State>,
 }
 
@@ -171,13 +156,18 @@ enum Phase {
 
 /// Where it stands; dropping this gives the place up.
 enum Standing {
-    Arriving { _place: Arrival },
+    Arriving { _place: Arrival, deadline: Instant },
     InLine { place: Place, since: Instant },
 }
 
 impl Entering {
-    pub(crate) fn new(record: Record, claim: Claim) -> Box<Self> {
-        Box::new(Self { record, intercepted: None, claim })
+    pub(crate) fn new(record: Record, claim: Claim) -> Self {
+        Self { record, intercepted: None, claim, deadline: None }
+    }
+
+    /// Until when it may wait; it does from now on, unless it has before.
+    fn begin_to_wait(&mut self, now: Instant, shared: &Shared) -> Instant {
+        *self.deadline.get_or_insert_with(|| moment_after(now, shared.max_block))
     }
 
     /// The record was accepted.
@@ -189,90 +179,84 @@ impl Entering {
     }
 }
 
-impl WaitingSend {
+impl<'a> WaitingSend<'a> {
+    pub(crate) fn new(producer: &'a Producer, entering: Entering) -> Self {
+        let state = State { phase: Phase::Entering(entering), waker: Waker::noop().clone(), standing: None };
+        Self { producer, waits: Arc::new(Waits { state: Mutex::new(state) }) }
+    }
+
+    pub(crate) fn producer(&self) -> &'a Producer {
+        self.producer
+    }
+
     /// Waits until the room knows the record's topic, and then in the line.
-    fn arriving(entering: Box<Entering>, room: &Room, control: &Arc<Control>) -> Self {
+    fn stand_among_arrivals(&self, deadline: Instant) {
+        let Shared { room, .. } = self.producer.shared();
+        let mut state = self.waits.lock();
+        let Phase::Entering(entering) = &state.phase else { return };
         let topic = entering.record.topic.to_name();
-        Self::standing(entering, control, |shared| {
-            room.arrivals.enter(topic, shared).map(|place| Standing::Arriving { _place: place })
-        })
+        let place = room.arrivals.enter(topic, Arc::clone(&self.waits) as Arc<dyn Applicant>);
+        state.stand(place.map(|place| Standing::Arriving { _place: place, deadline }));
     }
 
-    /// Waits in the line, as so many bytes are missing.
-    fn in_line(
-        entering: Box<Entering>,
-        missing: usize,
-        room: &Room,
-        now: Instant,
-        control: &Arc<Control>,
-    ) -> Self {
-        let mut is_first = false;
-        let waiting = Self::standing(entering, control, |shared| {
-            let place = Place::take(&room.supplies.permits, missing, shared)?;
-            is_first = place.is_first;
-            Some(Standing::InLine { place, since: now })
-        });
-        // Who waits must not wait for batches to linger: the driver closes them all. It knows of a line that it serves.
-        if is_first {
-            room.supplies.bell.ring();
-        }
-        waiting
-    }
-
-    fn standing(
-        entering: Box<Entering>,
-        control: &Arc<Control>,
-        stand: impl FnOnce(Arc<Waits>) -> Option<Standing>,
-    ) -> Self {
-        let state = State { phase: Phase::Entering(*entering), waker: Waker::noop().clone(), standing: None };
-        let shared = Arc::new(Waits { control: Arc::clone(control), state: Mutex::new(state) });
-        let mut state = shared.lock();
-        state.standing = stand(Arc::clone(&shared));
-        if state.standing.is_none() {
-            state.send_back();
-        }
+    /// Pending as long as the record waits. Once it was accepted nobody is woken before its outcome is there. The first
+    /// poll offers a record that waits nowhere yet; if space is all that is missing, it stands in the line from then on.
+    pub(crate) fn poll_entered(&self, cx: &mut Context<'_>) -> Poll<Entered> {
+        let mut state = self.waits.lock();
+        let is_first_in_line = state.standing.is_none() && self.enter(&mut state);
+        let over = state.poll_over(cx);
+        let phase = over.map(|()| std::mem::replace(&mut state.phase, Phase::Left));
         drop(state);
-        Self(shared)
-    }
-
-    /// Pending as long as the record waits. Once it was accepted nobody is woken before its outcome is there.
-    fn poll_entered(&self, cx: &mut Context<'_>) -> Poll<Entered> {
-        ready!(self.poll_over(cx));
-        let mut state = self.0.lock();
-        match std::mem::replace(&mut state.phase, Phase::Left) {
+        // Who waits must not wait for batches to linger: the driver closes them all. It knows of a line that it serves.
+        if is_first_in_line {
+            self.producer.shared().room.supplies.bell.ring();
+        }
+        match ready!(phase) {
             Phase::Over(entered) => Poll::Ready(entered),
             Phase::Entering(_) | Phase::Left => Poll::Pending,
         }
     }
 
-    /// Ready once the wait is over.
-    fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
-        match state.phase {
-            Phase::Over(_) => Poll::Ready(()),
-            Phase::Entering(_) | Phase::Left => {
-                state.waker.clone_from(cx.waker());
-                Poll::Pending
+    /// Offers the record, and says whether it is the first in the line now.
+    fn enter(&self, state: &mut State) -> bool {
+        let Phase::Entering(entering) = &mut state.phase else { return false };
+        let shared = self.producer.shared();
+        match (self.producer.offer(&entering.record, &mut entering.claim), self.producer.kafka()) {
+            (Ok(delivery), _) => state.accept(delivery),
+            (Err(Refusal::NeedsBytes(missing)), Some(kafka)) => {
+                let since = kafka.world().now();
+                let deadline = entering.begin_to_wait(since, shared);
+                let applicant = Arc::clone(&self.waits) as Arc<dyn Applicant>;
+                let place = Place::take(&shared.room.supplies.permits, missing, deadline, applicant);
+                let is_first = place.as_ref().is_some_and(|place| place.is_first);
+                state.stand(place.map(|place| Standing::InLine { place, since }));
+                return is_first;
             }
+            (Err(_), _) => state.send_back(),
         }
+        false
     }
 
-    /// Stops waiting, unless that is over.
-    fn take_back(&self, now: Instant) -> Option<Box<Entering>> {
-        let mut state = self.0.lock();
+    /// Ready once the wait is over.
+    fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        self.waits.lock().poll_over(cx)
+    }
+
+    /// Stops waiting for the topic, unless that is over.
+    fn take_back(&self) -> Option<Box<Entering>> {
+        let mut state = self.waits.lock();
+        let Some(Standing::Arriving { .. }) = state.standing else { return None };
         let entering = state.take_entering()?;
-        let standing = state.standing.take();
+        let arrival = state.standing.take();
         drop(state);
-        if let Some(Standing::InLine { since, .. }) = standing {
-            self.0.control.waits().note(now.saturating_duration_since(since), false);
-        }
+        drop(arrival);
         Some(Box::new(entering))
     }
 }
 
-impl Drop for WaitingSend {
+impl Drop for WaitingSend<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.waits.lock();
         let left = (std::mem::replace(&mut state.phase, Phase::Left), state.standing.take());
         drop(state);
         // This may call a program's own code.
@@ -287,6 +271,16 @@ impl Waits {
 }
 
 impl State {
+    fn poll_over(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match self.phase {
+            Phase::Over(_) => Poll::Ready(()),
+            Phase::Entering(_) | Phase::Left => {
+                self.waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
     fn take_entering(&mut self) -> Option<Entering> {
         match std::mem::replace(&mut self.phase, Phase::Left) {
             Phase::Entering(entering) => Some(entering),
@@ -297,20 +291,37 @@ impl State {
         }
     }
 
-    fn send_back(&mut self) {
-        if let Some(entering) = self.take_entering() {
-            self.phase = Phase::Over(Entered::Back(Box::new(entering)));
-            self.waker.wake_by_ref();
+    /// It has a place, or nobody serves those who wait any more.
+    fn stand(&mut self, standing: Option<Standing>) {
+        self.standing = standing;
+        if self.standing.is_none() {
+            self.send_back();
         }
     }
 
-    fn accept(&mut self, appended: Appended) {
-        let Some(entering) = self.take_entering() else { return };
-        let mut delivery = entering.accepted(DeliveryFuture::new(appended));
-        if Pin::new(&mut delivery).poll(&mut Context::from_waker(&self.waker)).is_ready() {
-            self.waker.wake_by_ref();
+    fn send_back(&mut self) {
+        if let Some(entering) = self.take_entering() {
+            self.end(Entered::Back(Box::new(entering)));
         }
-        self.phase = Phase::Over(Entered::Accepted(delivery));
+    }
+
+    fn end(&mut self, entered: Entered) {
+        self.phase = Phase::Over(entered);
+        self.waker.wake_by_ref();
+    }
+
+    fn accept(&mut self, delivery: DeliveryFuture) {
+        if let Some(entering) = self.take_entering() {
+            self.phase = Phase::Over(Entered::Accepted(entering.accepted(delivery)));
+        }
+    }
+
+    /// Its place was taken from it by whoever serves the line.
+    fn leave_line(&mut self, now: Instant, room: &Room, is_accepted: bool) {
+        if let Some(Standing::InLine { place, since }) = self.standing.take() {
+            place.served();
+            room.supplies.permits.note_wait(now.saturating_duration_since(since), is_accepted);
+        }
     }
 }
 
@@ -328,30 +339,37 @@ impl Applicant for Waits {
             Err(Refusal::NeedsBytes(missing)) => return Err(missing),
             Err(_) => state.send_back(),
             Ok(appended) => {
-                if let Some(Standing::InLine { place, since }) = state.standing.take() {
-                    place.served();
-                    self.control.waits().note(now.saturating_duration_since(since), true);
+                state.leave_line(now, room, true);
+                let mut delivery = DeliveryFuture::new(appended);
+                if Pin::new(&mut delivery).poll(&mut Context::from_waker(&state.waker)).is_ready() {
+                    state.waker.wake_by_ref();
                 }
-                state.accept(appended);
+                state.accept(delivery);
             }
         }
         Ok(())
+    }
+
+    fn expire(&self, room: &Room, now: Instant) {
+        let mut state = self.lock();
+        if let Some(entering) = state.take_entering() {
+            state.leave_line(now, room, false);
+            state.end(Entered::TimedOut(Box::new(entering)));
+        }
     }
 
     fn join_line(self: Arc<Self>, room: &Room) {
         let Supplies { permits, .. } = &room.supplies;
         let since = room.supplies.look_at_clock().now;
         let mut state = self.lock();
-        if !matches!(state.phase, Phase::Entering(_)) {
+        let (Phase::Entering(_), Some(Standing::Arriving { deadline, .. })) = (&state.phase, &state.standing)
+        else {
             return;
-        }
+        };
         // Nothing is known to be missing: its turn will tell.
-        let place = Place::take(permits, 0, Arc::clone(&self) as Arc<dyn Applicant>);
-        let in_line = place.map(|place| Standing::InLine { place, since });
-        if in_line.is_none() {
-            state.send_back();
-        }
-        let arrival = std::mem::replace(&mut state.standing, in_line);
+        let place = Place::take(permits, 0, *deadline, Arc::clone(&self) as Arc<dyn Applicant>);
+        let arrival = state.standing.take();
+        state.stand(place.map(|place| Standing::InLine { place, since }));
         drop(state);
         drop(arrival);
     }
@@ -361,15 +379,9 @@ impl Applicant for Waits {
 mod tests {
     use super::*;
 
-    fn size_of_future<F>(_: impl Fn(&'static Producer, Box<Entering>) -> F) -> usize {
-        size_of::<F>()
-    }
-
     #[test]
     fn what_a_waiting_send_holds_is_hardly_more_than_its_record() {
-        let future = size_of_future(|producer, entering| producer.send_slowly(entering));
-        assert!(future <= 400, "{future} bytes");
-        assert!(size_of::<Entering>() <= size_of::<Record>() + 88);
-        assert!(size_of::<Waits>() <= size_of::<Entering>() + 80);
+        assert!(size_of::<Entering>() <= size_of::<Record>() + 104);
+        assert!(size_of::<Waits>() <= size_of::<Entering>() + 72);
     }
 }

@@ -262,7 +262,8 @@ impl Asks {
     }
 
     fn stand_in_line(self: &Arc<Self>, room: &Room) -> Place {
-        let place = Place::take(&room.supplies.permits, 100, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
+        let (permits, until) = (&room.supplies.permits, Instant::now() + PATIENCE);
+        let place = Place::take(permits, 100, until, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
         if place.is_first {
             room.supplies.bell.ring();
         }
@@ -283,6 +284,8 @@ impl Applicant for Asks {
         }
         Ok(())
     }
+
+    fn expire(&self, _room: &Room, _now: Instant) {}
 
     fn join_line(self: Arc<Self>, _room: &Room) {}
 }

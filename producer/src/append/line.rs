@@ -16,6 +16,9 @@ pub(crate) trait Applicant: Send + Sync {
     /// other; else so many bytes are missing, which it gets by the next call.
     fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize>;
 
+    /// It has waited for as long as it may: tells the sender.
+    fn expire(&self, room: &Room, now: Instant);
+
     /// Its topic is known, or the producer was closed: it takes its place in the line.
     fn join_line(self: Arc<Self>, room: &Room);
 }
@@ -36,14 +39,19 @@ pub(super) struct Front {
 }
 
 impl Place {
-    /// The end of the line, for a record that misses so many bytes; `None` if nobody serves the line any more. Who is the
-    /// first rings the bell.
-    pub(crate) fn take(permits: &Arc<Permits>, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<Self> {
-        let (ticket, is_first) = permits.enter(bytes, applicant)?;
+    /// The end of the line, for a record that misses so many bytes and waits until `deadline`; `None` if nobody serves the
+    /// line any more. Who is the first rings the bell.
+    pub(crate) fn take(
+        permits: &Arc<Permits>,
+        bytes: usize,
+        deadline: Instant,
+        applicant: Arc<dyn Applicant>,
+    ) -> Option<Self> {
+        let (ticket, is_first) = permits.enter(bytes, deadline, applicant)?;
         Some(Self { permits: Arc::clone(permits), ticket, is_first, is_served: false })
     }
 
-    /// Its record was accepted in its turn: whoever serves the line takes it out.
+    /// Whoever serves the line takes it out.
     pub(crate) fn served(mut self) {
         self.is_served = true;
     }
@@ -81,6 +89,18 @@ impl Room {
             }
         }
         permits.leave(*ticket);
+    }
+
+    /// Tells up to `limit` records of the line that they have waited for as long as they may, and says whether there were
+    /// any.
+    pub(crate) fn expire_line(&self, now: Instant, limit: usize) -> bool {
+        let permits = &self.supplies.permits;
+        for expired in 0..limit {
+            let Some(Front { ticket, applicant }) = permits.poll_expired(now) else { return expired > 0 };
+            applicant.expire(self, now);
+            permits.leave(ticket);
+        }
+        true
     }
 
     /// Turns away whoever waits, and whoever would from now on. The gate is closed.

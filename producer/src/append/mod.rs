@@ -26,6 +26,6 @@ pub(crate) use incarnation::TopicCounts;
 pub(crate) use line::{Applicant, Place};
 pub(crate) use open_batch::{Appended, ClosedBatch, Gate, Hold, Payload, Slot};
 pub(crate) use outstanding::Flush;
-pub(crate) use permits::Permit;
+pub(crate) use permits::{Permit, Waits};
 pub(crate) use room::{Claim, Destination, Moment, Refusal, Room, RoomOptions, Supplies};
 pub(crate) use undelivered::Undelivered;

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use super::line::{Applicant, Front};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
@@ -20,6 +21,14 @@ pub(crate) struct Permits {
     /// How many records wait.
     records: AtomicUsize,
     state: Mutex<State>,
+    waits: Mutex<Waits>,
+}
+
+/// How those fared who had to wait.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Waits {
+    pub(crate) total: Duration,
+    pub(crate) in_vain: u64,
 }
 
 struct State {
@@ -28,6 +37,8 @@ struct State {
     waiters: VecDeque<Waiter>,
     granted: usize,
     next_ticket: u64,
+    /// When the records among them give up, and their tickets, the soonest first.
+    expiring: VecDeque<(Instant, u64)>,
     /// Somebody who does not wait was refused, and nobody has hurried since.
     refused: bool,
     /// Who puts waiting records into the room, once there may be space for the one at the front.
@@ -48,6 +59,7 @@ pub(super) enum Who {
     /// A record, which may fit into a batch that is open; `was_tried` says that it does not.
     Record {
         applicant: Arc<dyn Applicant>,
+        deadline: Instant,
         was_tried: bool,
     },
 }
@@ -59,11 +71,12 @@ impl Permits {
             waiters: VecDeque::new(),
             granted: 0,
             next_ticket: 0,
+            expiring: VecDeque::new(),
             refused: false,
             server: None,
             is_closed: false,
         };
-        Arc::new(Self { total, records: AtomicUsize::new(0), state: Mutex::new(state) })
+        Arc::new(Self { total, records: AtomicUsize::new(0), state: Mutex::new(state), waits: Mutex::default() })
     }
 
     /// What there is when nothing is taken.
@@ -80,6 +93,18 @@ impl Permits {
     /// What is free now.
     pub(crate) fn free(&self) -> usize {
         self.lock().free
+    }
+
+    /// Somebody has waited for so long, and got it or not.
+    pub(crate) fn note_wait(&self, waited: Duration, got_it: bool) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.total += waited;
+        waits.in_vain += u64::from(!got_it);
+    }
+
+    /// How long all have waited, and how many in vain.
+    pub(crate) fn waits(&self) -> Waits {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody who does not wait found too little free.
@@ -117,13 +142,38 @@ impl Permits {
     }
 
     /// Puts a record at the end of the queue and says whether it is the only one; `None` if nobody serves it any more.
-    pub(super) fn enter(&self, bytes: usize, applicant: Arc<dyn Applicant>) -> Option<(u64, bool)> {
+    pub(super) fn enter(
+        &self,
+        bytes: usize,
+        deadline: Instant,
+        applicant: Arc<dyn Applicant>,
+    ) -> Option<(u64, bool)> {
         let mut state = self.lock();
         if state.is_closed {
             return None;
         }
         let is_first = self.records.fetch_add(1, Ordering::Relaxed) == 0;
-        Some((state.enter(bytes, Who::Record { applicant, was_tried: false }), is_first))
+        let ticket = state.enter(bytes, Who::Record { applicant, deadline, was_tried: false });
+        state.expires(deadline, ticket);
+        Some((ticket, is_first))
+    }
+
+    /// When the first record gives up.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        match self.has_line() {
+            true => self.lock().expiring.front().map(|(deadline, _)| *deadline),
+            false => None,
+        }
+    }
+
+    /// A record that has waited for as long as it may.
+    pub(super) fn poll_expired(&self, now: Instant) -> Option<Front> {
+        if !self.has_line() {
+            return None;
+        }
+        let state = self.lock();
+        let (_, ticket) = *state.expiring.front().filter(|(deadline, _)| *deadline <= now)?;
+        state.waiters.get(state.place_of(ticket)?)?.as_record()
     }
 
     /// Takes a waiter out of the queue, whom this may make somebody else's turn.
@@ -131,7 +181,8 @@ impl Permits {
         let mut state = self.lock();
         let Some(place) = state.place_of(ticket) else { return };
         let left = state.waiters.remove(place);
-        if let Some(Waiter { who: Who::Record { .. }, .. }) = &left {
+        if let Some(Waiter { who: Who::Record { deadline, .. }, .. }) = &left {
+            state.expires_not(*deadline, ticket);
             self.records.fetch_sub(1, Ordering::Release);
         }
         if place < state.granted {
@@ -211,6 +262,24 @@ impl State {
         self.next_ticket += 1;
         self.waiters.push_back(Waiter { ticket, bytes, who });
         ticket
+    }
+
+    /// Notes when a record gives up. Who has come from waiting for a topic does sooner than others before it.
+    fn expires(&mut self, deadline: Instant, ticket: u64) {
+        let place = match self.expiring.back() {
+            Some((last, _)) if *last > deadline => self.expiring.partition_point(|(at, _)| *at <= deadline),
+            _ => self.expiring.len(),
+        };
+        self.expiring.insert(place, (deadline, ticket));
+    }
+
+    /// Forgets when a record gives up. Mostly it is the first.
+    fn expires_not(&mut self, deadline: Instant, ticket: u64) {
+        if self.expiring.front().is_some_and(|(_, first)| *first == ticket) {
+            self.expiring.pop_front();
+        } else if let Ok(place) = self.expiring.binary_search(&(deadline, ticket)) {
+            self.expiring.remove(place);
+        }
     }
 
     /// Hands free bytes to those who have waited longest, and says whom to wake once the lock is gone.
@@ -397,12 +466,14 @@ mod tests {
     }
 
     /// A record that nobody puts anywhere.
-    struct Waits;
+    struct Unplaced;
 
-    impl Applicant for Waits {
+    impl Applicant for Unplaced {
         fn apply(&self, _: &Room, _: Instant, _: Option<Permit>) -> Result<(), usize> {
             Err(10)
         }
+
+        fn expire(&self, _: &Room, _: Instant) {}
 
         fn join_line(self: Arc<Self>, _: &Room) {}
     }
@@ -415,7 +486,7 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(permits.poll_front(&mut cx).is_pending());
-        let (ticket, is_first) = permits.enter(0, Arc::new(Waits)).unwrap();
+        let (ticket, is_first) = permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
         assert!(is_first);
         let mut behind = permits.acquire(5);
         assert!(poll(&mut behind).is_pending(), "it does not overtake the record");
@@ -436,7 +507,7 @@ mod tests {
     #[test]
     fn a_record_is_the_first_where_none_waits() {
         let permits = Permits::new(100);
-        let enter = || permits.enter(0, Arc::new(Waits)).unwrap();
+        let enter = || permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
         let (front, is_first) = enter();
         let (behind, is_first_behind) = enter();
         assert!(is_first && !is_first_behind);
@@ -445,6 +516,25 @@ mod tests {
         permits.leave(behind);
         permits.leave(behind + 1);
         assert!(enter().1, "nobody is left, and the driver may be asleep");
+    }
+
+    #[test]
+    fn records_give_up_in_the_order_of_their_deadlines() {
+        let permits = Permits::new(100);
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(permits.next_expiry(), None);
+        let tickets = [5, 6, 4, 6, 9].map(|until| permits.enter(0, at(until), Arc::new(Unplaced)).unwrap().0);
+        permits.leave(tickets[1]);
+        let mut given_up = Vec::new();
+        for second in 0..10 {
+            while let Some(Front { ticket, .. }) = permits.poll_expired(at(second)) {
+                permits.leave(ticket);
+                given_up.push((second, ticket));
+            }
+        }
+        assert_eq!(given_up, [(4, tickets[2]), (5, tickets[0]), (6, tickets[3]), (9, tickets[4])]);
+        assert_eq!(permits.next_expiry(), None);
     }
 
     #[test]

@@ -243,6 +243,37 @@ fn one_that_waits_too_long_comes_back_and_the_next_ones_go_on() {
     });
 }
 
+/// `max.block.ms` counts for each from its own first poll, for its topic and for space together, and a dropped one has no say.
+#[test]
+fn each_waits_for_as_long_as_it_may() {
+    play(|| async {
+        let stage = Stage::new().await;
+        let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).max_block(3 * SECOND);
+        let producer = producer.start().await.unwrap();
+        producer.send(record("first")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Produce).delay(20 * SECOND));
+        let held = producer.enqueue(record("held")).await.unwrap();
+        stage.cluster.inject(Fault::on(ApiKey::Metadata).delay(2 * SECOND));
+        let begun = tokio::time::Instant::now();
+        let ends = async |send: Send<'_>| {
+            assert_eq!(send.await.unwrap_err().kind(), ErrorKind::Timeout);
+            begun.elapsed().as_millis()
+        };
+        let dropped = start(&producer, [record("dropped")]);
+        let topic_first = start(&producer, [Record::to("other").value("x")]).remove(0);
+        tokio::time::sleep(SECOND).await;
+        let second = start(&producer, [record("second")]).remove(0);
+        drop(dropped);
+        tokio::time::sleep(SECOND / 2).await;
+        let third = start(&producer, [record("third")]).remove(0);
+        let ended = tokio::join!(ends(topic_first), ends(second), ends(third));
+        assert_eq!(ended, (3000, 4000, 4500));
+        assert_eq!(producer.metrics().buffer_exhausted_total, 3);
+        held.await.unwrap();
+        assert_eq!(producer.metrics().waiting_callers, 0);
+    });
+}
+
 #[test]
 fn partitions_in_turn_are_not_passed_over_while_their_records_wait() {
     play(|| async {
