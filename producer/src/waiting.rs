@@ -15,7 +15,7 @@ use courant_runtime::moment_after;
 
 use crate::append::{Applicant, Arrival, Claim, Permit, Place, Refusal, Room, Supplies};
 use crate::interceptor::Intercepted;
-use crate::producer::{Shared, no_space, refused};
+use crate::producer::{Shared, no_space};
 use crate::{DeliveryFuture, Producer, Record, RecordMetadata, SendError};
 
 /// A record on its way in, and the interceptors that have to hear of it.
@@ -85,12 +85,10 @@ impl Producer {
                     Box::pin(self.arrive(kafka, &waiting, topic.as_str(), deadline)).await?;
                     waiting
                 }
-                refusal => {
-                    match Box::pin(self.wait_for(kafka, record, refusal, deadline, claim)).await {
-                        Ok(()) => continue,
-                        Err(error) => return Err((entering, error)),
-                    }
-                }
+                refusal => match Box::pin(self.wait_for(kafka, record, refusal, deadline, claim)).await {
+                    Ok(()) => continue,
+                    Err(error) => return Err((entering, error)),
+                },
             };
             match poll_fn(|cx| waiting.poll_entered(cx)).await {
                 Entered::Accepted(delivery) => return Ok(delivery),
@@ -147,6 +145,10 @@ struct State {
     standing: Option<Standing>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the driver would free a box of another thread, see `Entering`"
+)]
 enum Phase {
     Entering(Entering),
     Over(Entered),
@@ -203,12 +205,12 @@ impl<'a> WaitingSend<'a> {
     /// poll offers a record that waits nowhere yet; if space is all that is missing, it stands in the line from then on.
     pub(crate) fn poll_entered(&self, cx: &mut Context<'_>) -> Poll<Entered> {
         let mut state = self.waits.lock();
-        let is_first_in_line = state.standing.is_none() && self.enter(&mut state);
+        let has_to_ring = state.standing.is_none() && self.enter(&mut state);
         let over = state.poll_over(cx);
         let phase = over.map(|()| std::mem::replace(&mut state.phase, Phase::Left));
         drop(state);
         // Who waits must not wait for batches to linger: the driver closes them all. It knows of a line that it serves.
-        if is_first_in_line {
+        if has_to_ring {
             self.producer.shared().room.supplies.bell.ring();
         }
         match ready!(phase) {
@@ -217,7 +219,7 @@ impl<'a> WaitingSend<'a> {
         }
     }
 
-    /// Offers the record, and says whether it is the first in the line now.
+    /// Offers the record, and says whether the driver has to hear that it stands in the line now.
     fn enter(&self, state: &mut State) -> bool {
         let Phase::Entering(entering) = &mut state.phase else { return false };
         let shared = self.producer.shared();
@@ -228,9 +230,9 @@ impl<'a> WaitingSend<'a> {
                 let deadline = entering.begin_to_wait(since, shared);
                 let applicant = Arc::clone(&self.waits) as Arc<dyn Applicant>;
                 let place = Place::take(&shared.room.supplies.permits, missing, deadline, applicant);
-                let is_first = place.as_ref().is_some_and(|place| place.is_first);
+                let has_to_ring = place.as_ref().is_some_and(|place| place.has_to_ring);
                 state.stand(place.map(|place| Standing::InLine { place, since }));
-                return is_first;
+                return has_to_ring;
             }
             (Err(_), _) => state.send_back(),
         }

@@ -264,7 +264,7 @@ impl Asks {
     fn stand_in_line(self: &Arc<Self>, room: &Room) -> Place {
         let (permits, until) = (&room.supplies.permits, Instant::now() + PATIENCE);
         let place = Place::take(permits, 100, until, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
-        if place.is_first {
+        if place.has_to_ring {
             room.supplies.bell.ring();
         }
         place

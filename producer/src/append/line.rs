@@ -27,8 +27,8 @@ pub(crate) trait Applicant: Send + Sync {
 pub(crate) struct Place {
     permits: Arc<Permits>,
     ticket: u64,
-    /// Nobody stood there: the driver may be asleep, and has to be told of the line.
-    pub(crate) is_first: bool,
+    /// Nobody stood there, or nobody gives up so soon: the driver may sleep for too long, and has to be told.
+    pub(crate) has_to_ring: bool,
     is_served: bool,
 }
 
@@ -40,15 +40,15 @@ pub(super) struct Front {
 
 impl Place {
     /// The end of the line, for a record that misses so many bytes and waits until `deadline`; `None` if nobody serves the
-    /// line any more. Who is the first rings the bell.
+    /// line any more. Who [has to](Self::has_to_ring) rings the bell.
     pub(crate) fn take(
         permits: &Arc<Permits>,
         bytes: usize,
         deadline: Instant,
         applicant: Arc<dyn Applicant>,
     ) -> Option<Self> {
-        let (ticket, is_first) = permits.enter(bytes, deadline, applicant)?;
-        Some(Self { permits: Arc::clone(permits), ticket, is_first, is_served: false })
+        let (ticket, has_to_ring) = permits.enter(bytes, deadline, applicant)?;
+        Some(Self { permits: Arc::clone(permits), ticket, has_to_ring, is_served: false })
     }
 
     /// Whoever serves the line takes it out.

@@ -76,7 +76,12 @@ impl Permits {
             server: None,
             is_closed: false,
         };
-        Arc::new(Self { total, records: AtomicUsize::new(0), state: Mutex::new(state), waits: Mutex::default() })
+        Arc::new(Self {
+            total,
+            records: AtomicUsize::new(0),
+            state: Mutex::new(state),
+            waits: Mutex::default(),
+        })
     }
 
     /// What there is when nothing is taken.
@@ -141,7 +146,8 @@ impl Permits {
         self.records.load(Ordering::Acquire) > 0
     }
 
-    /// Puts a record at the end of the queue and says whether it is the only one; `None` if nobody serves it any more.
+    /// Puts a record at the end of the queue and says whether it is the first to give up, of which the driver has to know;
+    /// `None` if nobody serves it any more.
     pub(super) fn enter(
         &self,
         bytes: usize,
@@ -152,10 +158,10 @@ impl Permits {
         if state.is_closed {
             return None;
         }
-        let is_first = self.records.fetch_add(1, Ordering::Relaxed) == 0;
+        self.records.fetch_add(1, Ordering::Relaxed);
         let ticket = state.enter(bytes, Who::Record { applicant, deadline, was_tried: false });
-        state.expires(deadline, ticket);
-        Some((ticket, is_first))
+        let is_soonest = state.expires(deadline, ticket) == 0;
+        Some((ticket, is_soonest))
     }
 
     /// When the first record gives up.
@@ -264,13 +270,15 @@ impl State {
         ticket
     }
 
-    /// Notes when a record gives up. Who has come from waiting for a topic does sooner than others before it.
-    fn expires(&mut self, deadline: Instant, ticket: u64) {
+    /// Notes when a record gives up, and says how many do before. Who has waited elsewhere does sooner than others that stand
+    /// before it.
+    fn expires(&mut self, deadline: Instant, ticket: u64) -> usize {
         let place = match self.expiring.back() {
             Some((last, _)) if *last > deadline => self.expiring.partition_point(|(at, _)| *at <= deadline),
             _ => self.expiring.len(),
         };
         self.expiring.insert(place, (deadline, ticket));
+        place
     }
 
     /// Forgets when a record gives up. Mostly it is the first.
@@ -486,8 +494,8 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(permits.poll_front(&mut cx).is_pending());
-        let (ticket, is_first) = permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
-        assert!(is_first);
+        let (ticket, is_soonest) = permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
+        assert!(is_soonest);
         let mut behind = permits.acquire(5);
         assert!(poll(&mut behind).is_pending(), "it does not overtake the record");
         assert!(permits.poll_front(&mut cx).is_ready(), "it may need no bytes");
@@ -505,17 +513,19 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_the_first_where_none_waits() {
+    fn the_driver_hears_of_a_record_where_none_waits_and_of_one_that_gives_up_sooner() {
         let permits = Permits::new(100);
-        let enter = || permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
-        let (front, is_first) = enter();
-        let (behind, is_first_behind) = enter();
-        assert!(is_first && !is_first_behind);
+        let now = Instant::now();
+        let enter = |until| permits.enter(0, until, Arc::new(Unplaced)).unwrap();
+        let (front, is_soonest) = enter(now);
+        let (behind, is_sooner) = enter(now);
+        assert!(is_soonest && !is_sooner);
         permits.leave(front);
-        assert!(!enter().1, "one is left");
+        assert!(!enter(now).1, "one is left");
         permits.leave(behind);
         permits.leave(behind + 1);
-        assert!(enter().1, "nobody is left, and the driver may be asleep");
+        assert!(enter(now + Duration::from_secs(1)).1, "nobody is left, and the driver may be asleep");
+        assert!(enter(now).1, "the driver would sleep for longer than this may wait");
     }
 
     #[test]

@@ -243,13 +243,14 @@ fn one_that_waits_too_long_comes_back_and_the_next_ones_go_on() {
     });
 }
 
-/// `max.block.ms` counts for each from its own first poll, for its topic and for space together, and a dropped one has no say.
+/// `max.block.ms` counts for each from its own first poll, for its topic, for space and once more for space (a partitioner is
+/// asked in between) together; a dropped one has no say.
 #[test]
 fn each_waits_for_as_long_as_it_may() {
     play(|| async {
         let stage = Stage::new().await;
         let producer = stage.builder().batch_size_bytes(0).buffer_memory_bytes(100).max_block(3 * SECOND);
-        let producer = producer.start().await.unwrap();
+        let producer = producer.partitioner(Partitioner::custom(|_, _, _| 0)).start().await.unwrap();
         producer.send(record("first")).await.unwrap();
         stage.cluster.inject(Fault::on(ApiKey::Produce).delay(20 * SECOND));
         let held = producer.enqueue(record("held")).await.unwrap();
