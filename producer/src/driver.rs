@@ -69,7 +69,7 @@ impl Drop for Driver {
             let now = self.room.supplies.look_at_clock().now;
             let outcome = self.give_up(now);
             self.control.end(outcome);
-            self.turn_away(now);
+            self.turn_away();
         }
     }
 }
@@ -165,7 +165,7 @@ impl Driver {
             let mut progress = self.hear_bell(now);
             progress |= self.poll_metadata(cx);
             if closing.is_some() {
-                self.turn_away(now);
+                self.turn_away();
             }
             progress |= self.poll_identity(cx, now);
             progress |= self.poll_connections(cx, now);
@@ -196,9 +196,9 @@ impl Driver {
     }
 
     /// Tells those who wait to be accepted, once, that the producer was closed.
-    fn turn_away(&mut self, now: Instant) {
+    fn turn_away(&mut self) {
         if !std::mem::replace(&mut self.has_turned_away, true) {
-            self.room.turn_away(now);
+            self.room.turn_away();
         }
     }
 

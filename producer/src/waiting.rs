@@ -159,7 +159,7 @@ enum Phase {
 /// Where it stands; dropping this gives the place up.
 enum Standing {
     Arriving { _place: Arrival, deadline: Instant },
-    InLine { place: Place, since: Instant },
+    InLine(Place),
 }
 
 impl Entering {
@@ -229,9 +229,9 @@ impl<'a> WaitingSend<'a> {
                 let since = kafka.world().now();
                 let deadline = entering.begin_to_wait(since, shared);
                 let applicant = Arc::clone(&self.waits) as Arc<dyn Applicant>;
-                let place = Place::take(&shared.room.supplies.permits, missing, deadline, applicant);
+                let place = Place::take(&shared.room.supplies.permits, missing, since..deadline, applicant);
                 let has_to_ring = place.as_ref().is_some_and(|place| place.has_to_ring);
-                state.stand(place.map(|place| Standing::InLine { place, since }));
+                state.stand(place.map(Standing::InLine));
                 return has_to_ring;
             }
             (Err(_), _) => state.send_back(),
@@ -318,17 +318,16 @@ impl State {
         }
     }
 
-    /// Its place was taken from it by whoever serves the line.
-    fn leave_line(&mut self, now: Instant, room: &Room, is_accepted: bool) {
-        if let Some(Standing::InLine { place, since }) = self.standing.take() {
+    /// Whoever serves the line takes its place from it.
+    fn leave_line(&mut self) {
+        if let Some(Standing::InLine(place)) = self.standing.take() {
             place.served();
-            room.supplies.permits.note_wait(now.saturating_duration_since(since), is_accepted);
         }
     }
 }
 
 impl Applicant for Waits {
-    fn apply(&self, room: &Room, now: Instant, permit: Option<Permit>) -> Result<(), usize> {
+    fn apply(&self, room: &Room, permit: Option<Permit>) -> Result<(), usize> {
         let mut state = self.lock();
         let Phase::Entering(Entering { record, claim, .. }) = &mut state.phase else { return Ok(()) };
         if room.has_to_ask(record.destination(), claim) {
@@ -341,7 +340,7 @@ impl Applicant for Waits {
             Err(Refusal::NeedsBytes(missing)) => return Err(missing),
             Err(_) => state.send_back(),
             Ok(appended) => {
-                state.leave_line(now, room, true);
+                state.leave_line();
                 let mut delivery = DeliveryFuture::new(appended);
                 if Pin::new(&mut delivery).poll(&mut Context::from_waker(&state.waker)).is_ready() {
                     state.waker.wake_by_ref();
@@ -352,10 +351,10 @@ impl Applicant for Waits {
         Ok(())
     }
 
-    fn expire(&self, room: &Room, now: Instant) {
+    fn expire(&self) {
         let mut state = self.lock();
         if let Some(entering) = state.take_entering() {
-            state.leave_line(now, room, false);
+            state.leave_line();
             state.end(Entered::TimedOut(Box::new(entering)));
         }
     }
@@ -369,9 +368,9 @@ impl Applicant for Waits {
             return;
         };
         // Nothing is known to be missing: its turn will tell.
-        let place = Place::take(permits, 0, *deadline, Arc::clone(&self) as Arc<dyn Applicant>);
+        let place = Place::take(permits, 0, since..*deadline, Arc::clone(&self) as Arc<dyn Applicant>);
         let arrival = state.standing.take();
-        state.stand(place.map(|place| Standing::InLine { place, since }));
+        state.stand(place.map(Standing::InLine));
         drop(state);
         drop(arrival);
     }

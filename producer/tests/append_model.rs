@@ -262,8 +262,9 @@ impl Asks {
     }
 
     fn stand_in_line(self: &Arc<Self>, room: &Room) -> Place {
-        let (permits, until) = (&room.supplies.permits, Instant::now() + PATIENCE);
-        let place = Place::take(permits, 100, until, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
+        let (permits, now) = (&room.supplies.permits, Instant::now());
+        let place =
+            Place::take(permits, 100, now..now + PATIENCE, Arc::clone(self) as Arc<dyn Applicant>).unwrap();
         if place.has_to_ring {
             room.supplies.bell.ring();
         }
@@ -272,7 +273,7 @@ impl Asks {
 }
 
 impl Applicant for Asks {
-    fn apply(&self, room: &Room, _now: Instant, permit: Option<Permit>) -> Result<(), usize> {
+    fn apply(&self, room: &Room, permit: Option<Permit>) -> Result<(), usize> {
         let payload =
             Payload { key: None, value: Some(self.value.as_bytes()), headers: &[], timestamp: None };
         let to = Destination { topic: "t", partition: Some(PartitionId(0)) };
@@ -285,7 +286,7 @@ impl Applicant for Asks {
         Ok(())
     }
 
-    fn expire(&self, _room: &Room, _now: Instant) {}
+    fn expire(&self) {}
 
     fn join_line(self: Arc<Self>, _room: &Room) {}
 }

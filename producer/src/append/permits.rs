@@ -7,6 +7,7 @@
 //! their turn (see `line`).
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -21,8 +22,10 @@ pub(crate) struct Permits {
     /// How many records wait.
     records: AtomicUsize,
     state: Mutex<State>,
-    waits: Mutex<Waits>,
 }
+
+/// How many records are served before others get the lock again. A batch by defaults takes sixteen of 1 KiB.
+const AT_ONCE: usize = 16;
 
 /// How those fared who had to wait.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +42,7 @@ struct State {
     next_ticket: u64,
     /// When the records among them give up, and their tickets, the soonest first.
     expiring: VecDeque<(Instant, u64)>,
+    waits: Waits,
     /// Somebody who does not wait was refused, and nobody has hurried since.
     refused: bool,
     /// Who puts waiting records into the room, once there may be space for the one at the front.
@@ -59,7 +63,8 @@ pub(super) enum Who {
     /// A record, which may fit into a batch that is open; `was_tried` says that it does not.
     Record {
         applicant: Arc<dyn Applicant>,
-        deadline: Instant,
+        /// From when, and until when at the latest.
+        waits: Range<Instant>,
         was_tried: bool,
     },
 }
@@ -72,16 +77,12 @@ impl Permits {
             granted: 0,
             next_ticket: 0,
             expiring: VecDeque::new(),
+            waits: Waits::default(),
             refused: false,
             server: None,
             is_closed: false,
         };
-        Arc::new(Self {
-            total,
-            records: AtomicUsize::new(0),
-            state: Mutex::new(state),
-            waits: Mutex::default(),
-        })
+        Arc::new(Self { total, records: AtomicUsize::new(0), state: Mutex::new(state) })
     }
 
     /// What there is when nothing is taken.
@@ -102,14 +103,12 @@ impl Permits {
 
     /// Somebody has waited for so long, and got it or not.
     pub(crate) fn note_wait(&self, waited: Duration, got_it: bool) {
-        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        waits.total += waited;
-        waits.in_vain += u64::from(!got_it);
+        self.lock().waits.note(waited, got_it);
     }
 
     /// How long all have waited, and how many in vain.
     pub(crate) fn waits(&self) -> Waits {
-        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().waits
     }
 
     /// Somebody who does not wait found too little free.
@@ -151,7 +150,7 @@ impl Permits {
     pub(super) fn enter(
         &self,
         bytes: usize,
-        deadline: Instant,
+        waits: Range<Instant>,
         applicant: Arc<dyn Applicant>,
     ) -> Option<(u64, bool)> {
         let mut state = self.lock();
@@ -159,7 +158,8 @@ impl Permits {
             return None;
         }
         self.records.fetch_add(1, Ordering::Relaxed);
-        let ticket = state.enter(bytes, Who::Record { applicant, deadline, was_tried: false });
+        let deadline = waits.end;
+        let ticket = state.enter(bytes, Who::Record { applicant, waits, was_tried: false });
         let is_soonest = state.expires(deadline, ticket) == 0;
         Some((ticket, is_soonest))
     }
@@ -172,46 +172,55 @@ impl Permits {
         }
     }
 
-    /// A record that has waited for as long as it may.
-    pub(super) fn poll_expired(&self, now: Instant) -> Option<Front> {
+    /// Takes a record out of the queue that has waited for as long as it may.
+    pub(super) fn take_expired(&self, now: Instant) -> Option<Arc<dyn Applicant>> {
         if !self.has_line() {
             return None;
         }
         let state = self.lock();
         let (_, ticket) = *state.expiring.front().filter(|(deadline, _)| *deadline <= now)?;
-        state.waiters.get(state.place_of(ticket)?)?.as_record()
+        let Who::Record { applicant, waits, .. } = self.remove(state, ticket)?.who else { return None };
+        self.note_wait(now.saturating_duration_since(waits.start), false);
+        Some(applicant)
     }
 
     /// Takes a waiter out of the queue, whom this may make somebody else's turn.
     pub(super) fn leave(&self, ticket: u64) {
-        let mut state = self.lock();
-        let Some(place) = state.place_of(ticket) else { return };
-        let left = state.waiters.remove(place);
-        if let Some(Waiter { who: Who::Record { deadline, .. }, .. }) = &left {
-            state.expires_not(*deadline, ticket);
+        // What was left may be the last of a record, and call a program's own code: not under the lock.
+        drop(self.remove(self.lock(), ticket));
+    }
+
+    fn remove(&self, mut state: MutexGuard<'_, State>, ticket: u64) -> Option<Waiter> {
+        let place = state.place_of(ticket)?;
+        let left = state.waiters.remove(place)?;
+        if let Who::Record { waits, .. } = &left.who {
+            state.expires_not(waits.end, ticket);
             self.records.fetch_sub(1, Ordering::Release);
         }
         if place < state.granted {
             state.granted -= 1;
-            state.free += left.as_ref().map_or(0, |waiter| waiter.bytes);
+            state.free += left.bytes;
         }
         // Those behind a large demand that gave up may fit now.
         let woken = state.grant();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-        // What was left may be the last of a record, and call a program's own code.
-        drop(left);
+        Some(left)
     }
 
-    /// The record at the front, if it can be served or was not tried yet; else `cx` is woken once that is so.
-    pub(super) fn poll_front(&self, cx: &mut Context<'_>) -> Poll<Front> {
+    /// The records at the front, up to [`AT_ONCE`], if the first can be served or was not tried yet; else `cx` is woken once
+    /// that is so. They stand where they are.
+    pub(super) fn poll_fronts(&self, cx: &mut Context<'_>, fronts: &mut Vec<Front>) -> Poll<()> {
         if !self.has_line() {
             // Who is the first in the line from now on rings the bell.
             return Poll::Pending;
         }
         let mut state = self.lock();
-        if let Some(front) = state.front_to_serve().and_then(Waiter::as_record) {
-            return Poll::Ready(front);
+        if state.front_to_serve().is_some() {
+            let waiters = state.waiters.range(state.granted..);
+            fronts.reserve(AT_ONCE);
+            fronts.extend(waiters.map_while(Waiter::as_record).take(AT_ONCE));
+            return Poll::Ready(());
         }
         match &mut state.server {
             Some(server) => server.clone_from(cx.waker()),
@@ -220,9 +229,10 @@ impl Permits {
         Poll::Pending
     }
 
-    /// Takes bytes for the record at the front, or notes that it misses so many.
-    pub(super) fn take_for(self: &Arc<Self>, ticket: u64, missing: usize) -> Option<Permit> {
+    /// Those before a record have been served; takes bytes for it, or notes that it misses so many.
+    pub(super) fn take_for(self: &Arc<Self>, ticket: u64, missing: usize, now: Instant) -> Option<Permit> {
         let mut state = self.lock();
+        self.pass(&mut state, ticket, now);
         let (granted, free) = (state.granted, state.free);
         let front = state.waiters.get_mut(granted).filter(|front| front.ticket == ticket)?;
         if free < missing {
@@ -235,6 +245,32 @@ impl Permits {
         state.free -= missing;
         drop(state);
         Some(Permit { permits: Arc::clone(self), bytes: missing })
+    }
+
+    /// Takes the records up to this one out of the queue, as they have been served.
+    pub(super) fn leave_up_to(&self, last: u64, now: Instant) {
+        let mut state = self.lock();
+        self.pass(&mut state, last + 1, now);
+        let woken = state.grant();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whoever served them holds them still: none is dropped here for the last time.
+    fn pass(&self, state: &mut State, next: u64, now: Instant) {
+        let mut passed = 0;
+        while let Some(Waiter { ticket, who: Who::Record { waits, .. }, .. }) =
+            state.waiters.get(state.granted)
+            && *ticket < next
+        {
+            let (ticket, waits) = (*ticket, waits.clone());
+            state.waits.note(now.saturating_duration_since(waits.start), true);
+            state.expires_not(waits.end, ticket);
+            let granted = state.granted;
+            state.waiters.remove(granted);
+            passed += 1;
+        }
+        self.records.fetch_sub(passed, Ordering::Release);
     }
 
     /// Nobody puts waiting records into the room from now on; these are left. Tasks that wait are woken, to look for
@@ -259,6 +295,13 @@ impl Permits {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waits {
+    fn note(&mut self, waited: Duration, got_it: bool) {
+        self.total += waited;
+        self.in_vain += u64::from(!got_it);
     }
 }
 
@@ -416,173 +459,4 @@ impl Drop for Acquire {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::super::room::Room;
-    use super::*;
-
-    fn poll(acquire: &mut Acquire) -> Poll<Permit> {
-        Pin::new(acquire).poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[test]
-    fn a_small_demand_does_not_overtake_a_large_one() {
-        let permits = Permits::new(100);
-        let held = permits.try_acquire(60).unwrap();
-        let mut large = permits.acquire(80);
-        let mut small = permits.acquire(10);
-        assert!(poll(&mut large).is_pending());
-        assert!(poll(&mut small).is_pending());
-        assert!(permits.try_acquire(10).is_none());
-        assert!(permits.take_pressure());
-        drop(held);
-        let Poll::Ready(large) = poll(&mut large) else { panic!("the first in the queue was granted") };
-        assert_eq!(large.bytes(), 80);
-        assert!(poll(&mut small).is_ready());
-    }
-
-    /// Counts how often it was woken.
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl std::task::Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    #[test]
-    fn what_is_freed_wakes_those_that_it_serves_and_nobody_else() {
-        let permits = Permits::new(100);
-        let held: Vec<Permit> = (0..10).map(|_| permits.try_acquire(10).unwrap()).collect();
-        let counts: Vec<Arc<Count>> = (0..20).map(|_| Arc::default()).collect();
-        let mut waiting: Vec<Acquire> = (0..20).map(|_| permits.acquire(10)).collect();
-        for (acquire, count) in waiting.iter_mut().zip(&counts) {
-            let waker = Waker::from(Arc::clone(count));
-            assert!(Pin::new(acquire).poll(&mut Context::from_waker(&waker)).is_pending());
-        }
-        for (nth, permit) in held.into_iter().enumerate() {
-            drop(permit);
-            let woken: Vec<usize> = counts.iter().map(|count| count.0.load(Ordering::Relaxed)).collect();
-            let expected: Vec<usize> = (0..20).map(|waiter| usize::from(waiter <= nth)).collect();
-            assert_eq!(woken, expected, "after {} were freed", nth + 1);
-        }
-        let polled: Vec<Poll<Permit>> = waiting.iter_mut().map(poll).collect();
-        let ready: Vec<bool> = polled.iter().map(Poll::is_ready).collect();
-        assert_eq!(ready, (0..20).map(|waiter| waiter < 10).collect::<Vec<_>>());
-    }
-
-    /// A record that nobody puts anywhere.
-    struct Unplaced;
-
-    impl Applicant for Unplaced {
-        fn apply(&self, _: &Room, _: Instant, _: Option<Permit>) -> Result<(), usize> {
-            Err(10)
-        }
-
-        fn expire(&self, _: &Room, _: Instant) {}
-
-        fn join_line(self: Arc<Self>, _: &Room) {}
-    }
-
-    #[test]
-    fn a_record_at_the_front_is_tried_once_and_again_when_its_bytes_are_free() {
-        let permits = Permits::new(100);
-        let held = permits.try_acquire(95).unwrap();
-        let count = Arc::<Count>::default();
-        let waker = Waker::from(Arc::clone(&count));
-        let mut cx = Context::from_waker(&waker);
-        assert!(permits.poll_front(&mut cx).is_pending());
-        let (ticket, is_soonest) = permits.enter(0, Instant::now(), Arc::new(Unplaced)).unwrap();
-        assert!(is_soonest);
-        let mut behind = permits.acquire(5);
-        assert!(poll(&mut behind).is_pending(), "it does not overtake the record");
-        assert!(permits.poll_front(&mut cx).is_ready(), "it may need no bytes");
-        assert!(permits.take_for(ticket, 10).is_none());
-        assert!(permits.poll_front(&mut cx).is_pending());
-        drop(held);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(permits.poll_front(&mut cx).is_ready());
-        let taken = permits.take_for(ticket, 10).unwrap();
-        permits.leave(ticket);
-        assert!(poll(&mut behind).is_ready());
-        assert!(!permits.has_line());
-        drop(taken);
-        assert_eq!(permits.free(), 100);
-    }
-
-    #[test]
-    fn the_driver_hears_of_a_record_where_none_waits_and_of_one_that_gives_up_sooner() {
-        let permits = Permits::new(100);
-        let now = Instant::now();
-        let enter = |until| permits.enter(0, until, Arc::new(Unplaced)).unwrap();
-        let (front, is_soonest) = enter(now);
-        let (behind, is_sooner) = enter(now);
-        assert!(is_soonest && !is_sooner);
-        permits.leave(front);
-        assert!(!enter(now).1, "one is left");
-        permits.leave(behind);
-        permits.leave(behind + 1);
-        assert!(enter(now + Duration::from_secs(1)).1, "nobody is left, and the driver may be asleep");
-        assert!(enter(now).1, "the driver would sleep for longer than this may wait");
-    }
-
-    #[test]
-    fn records_give_up_in_the_order_of_their_deadlines() {
-        let permits = Permits::new(100);
-        let now = Instant::now();
-        let at = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(permits.next_expiry(), None);
-        let tickets = [5, 6, 4, 6, 9].map(|until| permits.enter(0, at(until), Arc::new(Unplaced)).unwrap().0);
-        permits.leave(tickets[1]);
-        let mut given_up = Vec::new();
-        for second in 0..10 {
-            while let Some(Front { ticket, .. }) = permits.poll_expired(at(second)) {
-                permits.leave(ticket);
-                given_up.push((second, ticket));
-            }
-        }
-        assert_eq!(given_up, [(4, tickets[2]), (5, tickets[0]), (6, tickets[3]), (9, tickets[4])]);
-        assert_eq!(permits.next_expiry(), None);
-    }
-
-    #[test]
-    fn who_was_refused_presses_once() {
-        let permits = Permits::new(100);
-        assert!(!permits.take_pressure());
-        permits.note_refused();
-        assert!(permits.take_pressure());
-        assert!(!permits.take_pressure());
-    }
-
-    #[test]
-    fn a_dropped_waiter_gives_back_its_place_and_its_grant() {
-        let permits = Permits::new(100);
-        let held = permits.try_acquire(100).unwrap();
-        let mut granted = permits.acquire(50);
-        let mut blocking = permits.acquire(90);
-        let mut last = permits.acquire(20);
-        assert!(poll(&mut granted).is_pending());
-        assert!(poll(&mut blocking).is_pending());
-        assert!(poll(&mut last).is_pending());
-        drop(held);
-        drop(blocking);
-        let Poll::Ready(permit) = poll(&mut last) else { panic!("nobody is in front of it any more") };
-        drop(granted);
-        drop(permit);
-        assert_eq!(permits.free(), 100);
-    }
-
-    #[test]
-    fn a_split_permit_returns_each_part_once() {
-        let permits = Permits::new(100);
-        let mut whole = permits.try_acquire(70).unwrap();
-        let part = whole.split_off(30);
-        assert_eq!((whole.bytes(), part.bytes()), (40, 30));
-        drop(whole);
-        assert_eq!(permits.free(), 70);
-        drop(part);
-        assert_eq!(permits.free(), 100);
-    }
-}
+mod tests;
