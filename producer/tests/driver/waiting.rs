@@ -254,7 +254,7 @@ fn each_waits_for_as_long_as_it_may() {
         producer.send(record("first")).await.unwrap();
         stage.cluster.inject(Fault::on(ApiKey::Produce).delay(20 * SECOND));
         let held = producer.enqueue(record("held")).await.unwrap();
-        stage.cluster.inject(Fault::on(ApiKey::Metadata).delay(2 * SECOND));
+        stage.cluster.inject(Fault::on(ApiKey::Metadata).delay(SECOND / 2));
         let begun = tokio::time::Instant::now();
         let ends = async |send: Send<'_>| {
             assert_eq!(send.await.unwrap_err().kind(), ErrorKind::Timeout);
